@@ -1,1 +1,25 @@
-//! entity
+//! What is stored, and the rules that need no I/O.
+//!
+//! Nobody outside this crate starts a query from `Entity::find`: rows are reached through
+//! [`Owned::owned_by`], which cannot be called without naming the organization, or through one of the
+//! few named finders for work that belongs to no viewer (the callback of a consent, the sweep).
+
+pub mod clock;
+pub mod consent;
+pub mod failure;
+pub mod member;
+pub mod operation;
+pub mod operation_step;
+pub mod organization;
+pub mod owned;
+pub mod resource;
+pub mod role_assignment;
+pub mod sealed;
+pub mod subscription;
+pub mod tags;
+pub mod tenant;
+
+pub use clock::Clock;
+pub use failure::{Failure, FixableBy};
+pub use owned::Owned;
+pub use sealed::Keyring;

@@ -1,1 +1,61 @@
-//! migration
+//! How the tables came to be, and how a database is opened with all of them in place.
+
+mod m20261124_000001_onboarding;
+
+use std::time::Duration;
+
+use sea_orm_migration::sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+use sea_orm_migration::sea_orm::{
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, TransactionTrait,
+};
+use sea_orm_migration::{MigrationTrait, MigratorTrait};
+
+/// All migrations, oldest first.
+struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(m20261124_000001_onboarding::Migration)]
+    }
+}
+
+/// Any number, the same in all of our processes: who holds it migrates.
+const MIGRATION_LOCK: i64 = 7_401_962_231;
+
+/// Connects to the database at `url` (`sqlite:` or `postgres:`) with at most `connections` connections.
+pub async fn connect(url: &str, connections: u32) -> Result<DatabaseConnection, DbErr> {
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(connections)
+        .acquire_timeout(Duration::from_secs(30))
+        .connect_timeout(Duration::from_secs(10))
+        .sqlx_logging(false)
+        .map_sqlx_sqlite_opts(|sqlite| {
+            sqlite
+                .create_if_missing(true)
+                .journal_mode(SqliteJournalMode::Wal)
+                .synchronous(SqliteSynchronous::Normal)
+                .busy_timeout(Duration::from_secs(30))
+                .foreign_keys(true)
+        });
+    Database::connect(options).await
+}
+
+/// Brings the tables up to date. Safe to call from several processes at once: one migrates, the others
+/// wait and find nothing left to do.
+pub async fn migrate(database: &DatabaseConnection) -> Result<(), DbErr> {
+    if database.get_database_backend() != DbBackend::Postgres {
+        return Migrator::up(database, None).await;
+    }
+    let lock = database.begin().await?;
+    lock.execute_unprepared(&format!("select pg_advisory_xact_lock({MIGRATION_LOCK})")).await?;
+    let migrated = Migrator::up(database, None).await;
+    lock.commit().await?;
+    migrated
+}
+
+/// Names of the migrations that `database` still lacks.
+pub async fn pending(database: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
+    let pending = Migrator::get_pending_migrations(database).await?;
+    Ok(pending.iter().map(|migration| migration.name().to_owned()).collect())
+}

@@ -1,0 +1,109 @@
+//! An operation: long-running work a user started, with steps, progress, deadline and outcome.
+
+use chrono::{DateTime, Utc};
+use sea_orm::entity::prelude::*;
+use sea_orm::{QueryOrder, QuerySelect, Select};
+
+use crate::Failure;
+
+/// What an operation does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+pub enum Kind {
+    /// Finds the subscriptions of a consent, assigns roles, scans.
+    #[sea_orm(string_value = "ONBOARD_TENANT")]
+    OnboardTenant,
+    /// Scans what is already granted.
+    #[sea_orm(string_value = "SCAN_TENANT")]
+    ScanTenant,
+}
+
+/// Where an operation stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+pub enum State {
+    /// Stored; no worker has begun.
+    #[sea_orm(string_value = "QUEUED")]
+    Queued,
+    /// A worker is at it.
+    #[sea_orm(string_value = "RUNNING")]
+    Running,
+    /// Everything asked for was done.
+    #[sea_orm(string_value = "SUCCEEDED")]
+    Succeeded,
+    /// Some of it was done; the steps say what was not, and why.
+    #[sea_orm(string_value = "PARTIAL")]
+    Partial,
+    /// Nothing was done.
+    #[sea_orm(string_value = "FAILED")]
+    Failed,
+    /// Stopped by a member; what was done stays.
+    #[sea_orm(string_value = "CANCELLED")]
+    Cancelled,
+}
+
+impl State {
+    /// Whether nothing more will happen.
+    pub fn is_final(self) -> bool {
+        !matches!(self, Self::Queued | Self::Running)
+    }
+}
+
+/// One operation.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "operation")]
+pub struct Model {
+    /// Our id.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    /// The organization it belongs to.
+    pub organization_id: Uuid,
+    /// The tenant it works on.
+    pub tenant_id: Uuid,
+    /// The consent it acts under, if it needs one.
+    pub consent_id: Option<Uuid>,
+    /// The member who started it.
+    pub member_id: Uuid,
+    /// What it does.
+    pub kind: Kind,
+    /// Where it stands.
+    pub state: State,
+    /// Whether its steps are all known: the subscriptions have been listed.
+    pub discovered: bool,
+    /// Why it failed, when that is not a matter of one step.
+    #[sea_orm(column_type = "JsonBinary", nullable)]
+    pub failure: Option<Failure>,
+    /// When a member asked for it to stop.
+    pub cancel_requested_at: Option<DateTimeUtc>,
+    /// When it was asked for.
+    pub created_at: DateTimeUtc,
+    /// When a worker first began.
+    pub started_at: Option<DateTimeUtc>,
+    /// When it ended.
+    pub finished_at: Option<DateTimeUtc>,
+    /// By when it ends, whatever happens.
+    pub deadline_at: DateTimeUtc,
+    /// When a worker last said that it is at it.
+    pub heartbeat_at: DateTimeUtc,
+}
+
+impl Entity {
+    /// Unfinished operations, of every organization, that no worker has touched since `since`.
+    pub fn unattended(since: DateTime<Utc>) -> Select<Self> {
+        Self::find()
+            .filter(Column::State.is_in([State::Queued, State::Running]))
+            .filter(Column::HeartbeatAt.lte(since))
+            .order_by_asc(Column::HeartbeatAt)
+            .limit(1_000)
+    }
+}
+
+/// An operation's relations are reached by id.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+impl super::Owned for Entity {
+    const ORGANIZATION: Column = Column::OrganizationId;
+}

@@ -1,0 +1,26 @@
+//! An organization: the customer account inside Tenantry, and the isolation boundary.
+
+use sea_orm::entity::prelude::*;
+
+/// One organization.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "organization")]
+pub struct Model {
+    /// Our id.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    /// Its name.
+    pub name: String,
+    /// When it was created.
+    pub created_at: DateTimeUtc,
+}
+
+/// An organization stands alone.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+impl super::Owned for Entity {
+    const ORGANIZATION: Column = Column::Id;
+}

@@ -1,0 +1,52 @@
+//! Tags as Azure has them, and the terms by which they are found.
+//!
+//! Names compare case-insensitively and keep their case; values are case-sensitive. Beside the tags, a
+//! resource therefore stores *terms*: for each tag its folded name, and its folded name with its value.
+//! One `GIN` index over the terms answers both "has the tag" and "has the tag with this value".
+
+use std::collections::BTreeMap;
+
+use sea_orm::FromJsonQueryResult;
+use serde::{Deserialize, Serialize};
+
+/// Azure's tags of one resource: names in Azure's case, with their values.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, FromJsonQueryResult)]
+#[serde(transparent)]
+pub struct Tags(pub BTreeMap<String, String>);
+
+/// The terms of one resource's tags.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, FromJsonQueryResult)]
+#[serde(transparent)]
+pub struct TagTerms(pub Vec<String>);
+
+impl Tags {
+    /// The terms by which these tags are found.
+    pub fn terms(&self) -> TagTerms {
+        let terms = self.0.iter().flat_map(|(name, value)| [name_term(name), value_term(name, value)]);
+        TagTerms(terms.collect())
+    }
+}
+
+/// The term of "has a tag of this name".
+pub fn name_term(name: &str) -> String {
+    name.to_lowercase()
+}
+
+/// The term of "has a tag of this name with this value". A line break parts name and value: Azure
+/// refuses control characters in names, so no two tags share a term.
+pub fn value_term(name: &str, value: &str) -> String {
+    format!("{}\n{value}", name.to_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_fold_and_values_do_not() {
+        let tags = Tags(BTreeMap::from([("Env".to_owned(), "Prod".to_owned())]));
+        assert_eq!(tags.terms(), TagTerms(vec!["env".to_owned(), "env\nProd".to_owned()]));
+        assert_eq!(value_term("ENV", "Prod"), value_term("env", "Prod"));
+        assert_ne!(value_term("env", "prod"), value_term("env", "Prod"));
+    }
+}
