@@ -1,5 +1,6 @@
 //! An organization: the customer account inside Tenantry, and the isolation boundary.
 
+use sea_orm::Select;
 use sea_orm::entity::prelude::*;
 
 /// One organization.
@@ -20,6 +21,13 @@ pub struct Model {
 pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
+
+impl Entity {
+    /// The organization of this name.
+    pub fn by_name(name: &str) -> Select<Self> {
+        Self::find().filter(Column::Name.eq(name))
+    }
+}
 
 impl super::Owned for Entity {
     const ORGANIZATION: Column = Column::Id;

@@ -1,1 +1,112 @@
-//! microsoft
+//! The only crate that calls Microsoft: login (Entra ID), arm (Azure Resource Manager), graph.
+//!
+//! There is no mock behind it: the three base URLs come from the settings, so a simulator takes
+//! Microsoft's place by being named there.
+
+mod base;
+mod caller;
+mod error;
+mod http;
+mod pages;
+mod throttle;
+mod timestamp;
+
+pub mod arm;
+pub mod graph;
+pub mod login;
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use secrecy::SecretString;
+use url::Url;
+
+pub use arm::Arm;
+pub use arm::permissions::Permissions;
+pub use arm::providers::ResourceType;
+pub use arm::resource_groups::ResourceGroup;
+pub use arm::resources::Resource;
+pub use arm::role_assignments::{Role, RoleAssignment};
+pub use arm::subscriptions::{Subscription, SubscriptionState};
+pub use arm::tenants::TenantInfo;
+pub use caller::Caller;
+pub use error::{Detail, FixableBy, MicrosoftError};
+pub use graph::Graph;
+pub use graph::organization::Organization;
+pub use graph::service_principal::ServicePrincipal;
+pub use login::Login;
+pub use login::app_token::{AppToken, Audience, Freshness};
+pub use login::authorize::{AuthorizationRequest, Refusal, authorization_refusal};
+pub use login::id_token::{IdTokenError, Identity};
+pub use login::token::DelegatedGrant;
+
+use base::Base;
+use caller::Link;
+use error::problem::Service;
+use http::Http;
+
+/// Tells the time.
+pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
+
+/// Where Microsoft is, and who Tenantry is to it.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Entra ID: `https://login.microsoftonline.com`.
+    pub login_url: Url,
+    /// Azure Resource Manager: `https://management.azure.com`.
+    pub arm_url: Url,
+    /// Microsoft Graph: `https://graph.microsoft.com`.
+    pub graph_url: Url,
+    /// The id of Tenantry's app registration.
+    pub client_id: String,
+    /// The value of its client secret.
+    pub client_secret: SecretString,
+    /// Where Entra sends a consenting user back to; registered exactly so.
+    pub redirect_uri: Url,
+}
+
+/// The way to Microsoft; cheap to clone, and clones share tokens, keys and budgets.
+#[derive(Clone)]
+pub struct Microsoft {
+    login: Login,
+    arm: Arm,
+    graph: Graph,
+}
+
+impl Microsoft {
+    /// Makes the client; nothing is sent yet.
+    pub fn new(settings: Settings, clock: Clock) -> Result<Self, MicrosoftError> {
+        let http = Http::new(clock)?;
+        let arm_base = Base::new(&settings.arm_url)?;
+        let graph_base = Base::new(&settings.graph_url)?;
+        let client_id = settings.client_id.clone();
+        let login = Login::new(settings, http.clone())?;
+        let link = |service, audience, base| Link::new(http.clone(), login.clone(), service, audience, base);
+        Ok(Self {
+            arm: Arm::new(link(Service::Arm, Audience::Arm, arm_base)),
+            graph: Graph::new(link(Service::Graph, Audience::Graph, graph_base), client_id),
+            login,
+        })
+    }
+
+    /// Entra ID: consents, tokens, tenants.
+    pub fn login(&self) -> &Login {
+        &self.login
+    }
+
+    /// Azure Resource Manager: subscriptions, roles, resources.
+    pub fn arm(&self) -> &Arm {
+        &self.arm
+    }
+
+    /// Microsoft Graph: the directory.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+}
+
+impl std::fmt::Debug for Microsoft {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Microsoft")
+    }
+}

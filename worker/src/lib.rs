@@ -1,1 +1,15 @@
-//! worker
+//! Does the slow work: one file per job.
+
+pub mod context;
+pub mod failures;
+mod inventory;
+pub mod job;
+pub mod jobs;
+pub mod operations;
+pub mod progress;
+pub mod queue;
+mod redis;
+mod scan;
+mod window;
+
+pub use context::{Context, Pace};

@@ -1,0 +1,40 @@
+//! Azure Resource Manager: subscriptions, roles and resources of a tenant.
+
+pub mod permissions;
+pub mod providers;
+pub mod resource_graph;
+pub mod resource_groups;
+pub mod resources;
+pub mod role_assignments;
+mod sku;
+pub mod subscriptions;
+mod tags;
+pub mod tenants;
+
+use reqwest::Method;
+use uuid::Uuid;
+
+use crate::caller::{Call, Link};
+use crate::throttle::Budget;
+
+/// Azure Resource Manager.
+#[derive(Clone)]
+pub struct Arm {
+    link: Link,
+}
+
+impl Arm {
+    pub(crate) fn new(link: Link) -> Self {
+        Self { link }
+    }
+
+    /// A read that names no subscription.
+    fn get(&self, path_and_query: &str) -> Call {
+        Call::new(Method::GET, self.link.base().at(path_and_query), Budget::ArmReads)
+    }
+
+    /// A read below a subscription; `path_and_query` begins with a slash.
+    fn get_of(&self, subscription: Uuid, path_and_query: &str) -> Call {
+        self.get(&format!("/subscriptions/{subscription}{path_and_query}")).of_subscription(subscription)
+    }
+}

@@ -1,0 +1,193 @@
+//! Who makes a call, and the link that turns that into a token, a budget and one repeat after a 401.
+
+use std::hash::{BuildHasher, RandomState};
+
+use bytes::Bytes;
+use reqwest::Method;
+use reqwest::header::HeaderValue;
+use secrecy::{ExposeSecret, SecretString};
+use serde::de::DeserializeOwned;
+use std::sync::Arc;
+use std::time::Duration;
+use url::Url;
+use uuid::Uuid;
+
+use crate::base::Base;
+use crate::error::problem::Service;
+use crate::http::{Http, Repeat, Reply, Request, body_limit, decode, patience};
+use crate::throttle::{Budget, Lane, Principal};
+use crate::{Audience, Freshness, Login, MicrosoftError};
+
+/// As whom a call is made.
+#[derive(Clone, Debug)]
+pub enum Caller {
+    /// Tenantry's service principal in a tenant.
+    App {
+        /// The tenant.
+        tenant: Uuid,
+    },
+    /// The same with a token asked for after this call began: only a new token is sure to see a new role.
+    FreshApp {
+        /// The tenant.
+        tenant: Uuid,
+    },
+    /// The consenting user.
+    Delegated {
+        /// The tenant the token is for.
+        tenant: Uuid,
+        /// The delegated token.
+        token: SecretString,
+    },
+}
+
+impl Caller {
+    /// The tenant in which the call is made.
+    pub fn tenant(&self) -> Uuid {
+        match self {
+            Self::App { tenant } | Self::FreshApp { tenant } | Self::Delegated { tenant, .. } => *tenant,
+        }
+    }
+
+    /// The same caller for the pages after the first: the token is fresh by then.
+    pub(crate) fn settled(self) -> Self {
+        match self {
+            Self::FreshApp { tenant } => Self::App { tenant },
+            other => other,
+        }
+    }
+}
+
+/// One call, before it has a caller.
+#[derive(Clone)]
+pub(crate) struct Call {
+    pub method: Method,
+    pub url: Url,
+    body: Option<Bytes>,
+    subscription: Option<Uuid>,
+    budget: Budget,
+    patience: Duration,
+    body_limit: usize,
+    correlation_id: Uuid,
+}
+
+impl Call {
+    pub fn new(method: Method, url: Url, budget: Budget) -> Self {
+        Self {
+            method,
+            url,
+            body: None,
+            subscription: None,
+            budget,
+            patience: patience::JOB,
+            body_limit: body_limit::OBJECT,
+            correlation_id: Uuid::new_v4(),
+        }
+    }
+
+    pub fn body(mut self, body: Vec<u8>) -> Self {
+        self.body = Some(body.into());
+        self
+    }
+
+    /// Charges the call to the subscription's budget instead of the tenant's.
+    pub fn of_subscription(mut self, subscription: Uuid) -> Self {
+        self.subscription = Some(subscription);
+        self
+    }
+
+    /// Admits answers as large as a page of a list.
+    pub fn paged(mut self) -> Self {
+        self.body_limit = body_limit::PAGE;
+        self
+    }
+
+    /// Waits out whole quota windows.
+    pub fn patient(mut self) -> Self {
+        self.patience = patience::STREAM;
+        self
+    }
+}
+
+/// The way to one service.
+#[derive(Clone)]
+pub(crate) struct Link {
+    http: Http,
+    login: Login,
+    service: Service,
+    audience: Audience,
+    base: Base,
+    /// Makes users' budgets tell apart without keeping their tokens.
+    hasher: Arc<RandomState>,
+}
+
+impl Link {
+    pub fn new(http: Http, login: Login, service: Service, audience: Audience, base: Base) -> Self {
+        Self { http, login, service, audience, base, hasher: Arc::default() }
+    }
+
+    pub fn base(&self) -> &Base {
+        &self.base
+    }
+
+    /// Makes the call. A service principal's token that is refused is replaced once.
+    pub async fn send(&self, caller: &Caller, call: &Call) -> Result<Reply, MicrosoftError> {
+        match caller {
+            Caller::Delegated { token, .. } => self.send_with(caller, call, token.clone()).await,
+            Caller::FreshApp { tenant } => {
+                let token = self.login.app_token(*tenant, self.audience, Freshness::Fresh).await?;
+                self.send_with(caller, call, token.secret).await
+            }
+            Caller::App { tenant } => {
+                let token = self.login.app_token(*tenant, self.audience, Freshness::Cached).await?;
+                match self.send_with(caller, call, token.secret).await {
+                    Err(MicrosoftError::TokenExpired { .. }) => {
+                        let token = self.login.app_token(*tenant, self.audience, Freshness::Fresh).await?;
+                        self.send_with(caller, call, token.secret).await
+                    }
+                    answered => answered,
+                }
+            }
+        }
+    }
+
+    /// Makes the call and reads the answer.
+    pub async fn read<T>(&self, caller: &Caller, call: &Call) -> Result<T, MicrosoftError>
+    where
+        T: DeserializeOwned + Send + 'static,
+    {
+        decode(self.send(caller, call).await?.body).await
+    }
+
+    async fn send_with(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        token: SecretString,
+    ) -> Result<Reply, MicrosoftError> {
+        let principal = match caller {
+            Caller::Delegated { token, .. } => {
+                Principal::Delegated(self.hasher.hash_one(token.expose_secret()))
+            }
+            Caller::App { .. } | Caller::FreshApp { .. } => Principal::App,
+        };
+        let request = Request {
+            service: self.service,
+            method: call.method.clone(),
+            url: call.url.clone(),
+            content_type: call.body.is_some().then(|| HeaderValue::from_static("application/json")),
+            body: call.body.clone().unwrap_or_default(),
+            bearer: Some(token),
+            lane: Lane {
+                tenant: caller.tenant(),
+                subscription: call.subscription,
+                budget: call.budget,
+                principal,
+            },
+            patience: call.patience,
+            body_limit: call.body_limit,
+            repeat: Repeat::Always,
+            correlation_id: call.correlation_id,
+        };
+        self.http.send(&request).await
+    }
+}

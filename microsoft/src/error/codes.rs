@@ -1,0 +1,373 @@
+//! The table from Microsoft's codes to what Tenantry does about them, and its fallbacks.
+//!
+//! AADSTS numbers: <https://learn.microsoft.com/en-us/entra/identity-platform/reference-error-codes>.
+//! ARM codes: <https://learn.microsoft.com/en-us/azure/role-based-access-control/troubleshooting>.
+//! Graph codes: <https://learn.microsoft.com/en-us/graph/errors>.
+
+use std::time::Duration;
+
+use super::FixableBy::{self, GlobalAdministrator, Member, Operator, SubscriptionOwner};
+
+/// The wait when Microsoft throttles without saying for how long: one Resource Graph window.
+pub(crate) const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// Entra's loop detection: too many equal requests.
+pub(crate) const LOOP_DETECTED: u32 = 50_196;
+/// It arrives as `invalid_client`, and means that the service principal is not in the tenant.
+const SERVICE_PRINCIPAL_MISSING: u32 = 7_000_229;
+
+/// The wait after Entra's loop detection (AADSTS50196), which answers for a minute.
+pub(crate) const LOOP_RETRY_AFTER: Duration = Duration::from_mins(1);
+
+/// Which error a meaning becomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Throttled,
+    Unavailable,
+    ConsentWithdrawn,
+    TokenExpired,
+    InteractionRequired,
+    Forbidden,
+    NotFound,
+    Conflict,
+    PrincipalNotFound,
+    SubscriptionDisabled,
+    LimitReached,
+    ConditionBlocked,
+    WrongTenant,
+    Incomplete,
+    Misconfigured,
+    Unexpected,
+}
+
+/// What a failure means to Tenantry and to people.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Meaning {
+    pub kind: Kind,
+    pub code: &'static str,
+    pub retryable: bool,
+    pub fixable_by: FixableBy,
+    pub message: &'static str,
+}
+
+macro_rules! meanings {
+    ($($name:ident = $kind:ident, $retryable:literal, $by:ident, $message:literal;)*) => {
+        $(pub(crate) static $name: Meaning = Meaning {
+            kind: Kind::$kind,
+            code: stringify!($name),
+            retryable: $retryable,
+            fixable_by: $by,
+            message: $message,
+        };)*
+        #[cfg(test)]
+        static ALL: &[&Meaning] = &[$(&$name),*];
+    };
+}
+
+meanings! {
+    MICROSOFT_THROTTLED = Throttled, true, Operator,
+        "Microsoft is limiting the rate of calls. Tenantry continues by itself as soon as it may.";
+    MICROSOFT_UNAVAILABLE = Unavailable, true, Operator,
+        "Microsoft did not answer. Tenantry tries again by itself; if it lasts, look at Azure's status page.";
+    CONSENT_WITHDRAWN = ConsentWithdrawn, false, GlobalAdministrator,
+        "Tenantry is not present in the tenant. An administrator of the tenant must consent again.";
+    CONSENT_REQUIRED = ConsentWithdrawn, false, GlobalAdministrator,
+        "The tenant has not consented to what Tenantry asks for. Start a new consent and accept it.";
+    ADMIN_CONSENT_REQUIRED = ConsentWithdrawn, false, GlobalAdministrator,
+        "Users of this tenant may not consent themselves. Ask an administrator of the tenant to consent.";
+    APPLICATION_DISABLED = ConsentWithdrawn, false, GlobalAdministrator,
+        "Tenantry's enterprise application is disabled in the tenant. An administrator of the tenant must enable it.";
+    GRANT_EXPIRED = TokenExpired, false, Member,
+        "The sign-in behind this consent is no longer valid. Start a new consent.";
+    GRANT_ALREADY_USED = TokenExpired, false, Member,
+        "This consent was already completed once. If it did not work, start a new one.";
+    SIGN_IN_REVOKED = TokenExpired, false, Member,
+        "The consenting user's sign-in was revoked. Sign in again and start a new consent.";
+    TOKEN_REFUSED = TokenExpired, false, Member,
+        "Microsoft no longer accepts the token. Start a new consent to continue.";
+    INTERACTION_REQUIRED = InteractionRequired, false, Member,
+        "Microsoft wants the consenting user to sign in again. Start a new consent.";
+    MFA_REQUIRED = InteractionRequired, false, Member,
+        "The tenant requires multi-factor authentication. Start a new consent and complete it.";
+    CONDITIONAL_ACCESS = InteractionRequired, false, GlobalAdministrator,
+        "A Conditional Access policy of the tenant blocks this sign-in. Ask its administrator to allow it, or use a device that complies.";
+    FORBIDDEN = Forbidden, false, SubscriptionOwner,
+        "The role this needs is missing. An owner of the subscription must grant it.";
+    PERMISSION_MISSING = Forbidden, false, GlobalAdministrator,
+        "A Microsoft Graph permission is not granted. An administrator of the tenant must grant it.";
+    TENANT_NOT_FOUND = NotFound, false, Member,
+        "There is no such tenant. Check the tenant's id or domain name.";
+    RESOURCE_NOT_IN_TENANT = NotFound, false, GlobalAdministrator,
+        "The tenant does not use this Microsoft service. An administrator of the tenant must activate it first.";
+    SUBSCRIPTION_NOT_FOUND = NotFound, false, SubscriptionOwner,
+        "The subscription does not exist any more, or Tenantry has no role on it. An owner of the subscription must consent again.";
+    NOT_FOUND = NotFound, false, Member,
+        "It does not exist in Azure any more. Scan again to bring the inventory up to date.";
+    CONFLICT = Conflict, true, SubscriptionOwner,
+        "Another change is in progress in Azure. Tenantry tries again by itself.";
+    SCOPE_LOCKED = Conflict, false, SubscriptionOwner,
+        "A lock in Azure forbids the change. An owner of the subscription must remove the lock.";
+    ROLE_ASSIGNMENT_EXISTS = Conflict, false, SubscriptionOwner,
+        "The role is already assigned. Nothing needs to be done.";
+    ROLE_ASSIGNMENT_DIFFERS = Conflict, false, SubscriptionOwner,
+        "Another role assignment has the same name. An owner of the subscription must remove it.";
+    PRINCIPAL_NOT_FOUND = PrincipalNotFound, true, Operator,
+        "The directory does not know Tenantry's service principal everywhere yet. Tenantry tries again by itself.";
+    SUBSCRIPTION_DISABLED = SubscriptionDisabled, false, SubscriptionOwner,
+        "The subscription is disabled. Its owner must enable it before roles can be assigned.";
+    LIMIT_REACHED = LimitReached, false, SubscriptionOwner,
+        "The subscription holds as many role assignments as Azure allows. An owner must remove some that are not needed.";
+    CONDITION_BLOCKED = ConditionBlocked, false, SubscriptionOwner,
+        "A condition on the consenting user's role does not let them assign this role. An owner without that condition must consent.";
+    WRONG_TENANT = WrongTenant, false, SubscriptionOwner,
+        "The subscription belongs to another tenant. Connect that tenant and consent there.";
+    INCOMPLETE_ANSWER = Incomplete, true, Operator,
+        "Microsoft's list ended early, so the last complete inventory is kept. Tenantry tries again by itself.";
+    CLIENT_SECRET_REFUSED = Misconfigured, false, Operator,
+        "Microsoft refuses Tenantry's client secret. The operator must configure a valid one.";
+    CLIENT_SECRET_EXPIRED = Misconfigured, false, Operator,
+        "Tenantry's client secret has expired. The operator must create a new one and configure it.";
+    APPLICATION_MISCONFIGURED = Misconfigured, false, Operator,
+        "Tenantry's app registration is not set up as this call needs. The operator must correct it.";
+    UNEXPECTED_ANSWER = Unexpected, false, Operator,
+        "Microsoft answered in a way Tenantry does not know. Tell the operator, with the trace id.";
+}
+
+/// AADSTS numbers that say more than the `error` word does.
+static ENTRA: &[(u32, &Meaning)] = &[
+    (SERVICE_PRINCIPAL_MISSING, &CONSENT_WITHDRAWN),
+    (700_016, &CONSENT_WITHDRAWN),
+    (7_000_112, &APPLICATION_DISABLED),
+    (65_001, &CONSENT_REQUIRED),
+    (65_004, &CONSENT_REQUIRED),
+    (90_094, &ADMIN_CONSENT_REQUIRED),
+    (90_095, &ADMIN_CONSENT_REQUIRED),
+    (54_005, &GRANT_ALREADY_USED),
+    (50_173, &SIGN_IN_REVOKED),
+    (50_132, &SIGN_IN_REVOKED),
+    (50_133, &SIGN_IN_REVOKED),
+    (70_008, &GRANT_EXPIRED),
+    (70_000, &GRANT_EXPIRED),
+    (70_043, &GRANT_EXPIRED),
+    (700_082, &GRANT_EXPIRED),
+    (700_005, &GRANT_EXPIRED),
+    (501_481, &GRANT_EXPIRED),
+    (50_072, &MFA_REQUIRED),
+    (50_074, &MFA_REQUIRED),
+    (50_076, &MFA_REQUIRED),
+    (50_078, &MFA_REQUIRED),
+    (50_079, &MFA_REQUIRED),
+    (50_158, &CONDITIONAL_ACCESS),
+    (53_000, &CONDITIONAL_ACCESS),
+    (53_001, &CONDITIONAL_ACCESS),
+    (53_003, &CONDITIONAL_ACCESS),
+    (530_032, &CONDITIONAL_ACCESS),
+    (7_000_215, &CLIENT_SECRET_REFUSED),
+    (7_000_218, &CLIENT_SECRET_REFUSED),
+    (7_000_222, &CLIENT_SECRET_EXPIRED),
+    (28_002, &APPLICATION_MISCONFIGURED),
+    (28_003, &APPLICATION_MISCONFIGURED),
+    (50_011, &APPLICATION_MISCONFIGURED),
+    (50_194, &APPLICATION_MISCONFIGURED),
+    (70_011, &APPLICATION_MISCONFIGURED),
+    (650_052, &APPLICATION_MISCONFIGURED),
+    (650_056, &APPLICATION_MISCONFIGURED),
+    (650_057, &APPLICATION_MISCONFIGURED),
+    (700_022, &APPLICATION_MISCONFIGURED),
+    (700_025, &APPLICATION_MISCONFIGURED),
+    (900_144, &APPLICATION_MISCONFIGURED),
+    (9_001_023, &APPLICATION_MISCONFIGURED),
+    (500_011, &RESOURCE_NOT_IN_TENANT),
+    (50_049, &TENANT_NOT_FOUND),
+    (90_002, &TENANT_NOT_FOUND),
+    (LOOP_DETECTED, &MICROSOFT_THROTTLED),
+    (50_087, &MICROSOFT_UNAVAILABLE),
+    (90_006, &MICROSOFT_UNAVAILABLE),
+    (90_033, &MICROSOFT_UNAVAILABLE),
+    (90_055, &MICROSOFT_UNAVAILABLE),
+];
+
+/// Entra's `error` words.
+static ENTRA_WORDS: &[(&str, &Meaning)] = &[
+    ("access_denied", &CONSENT_REQUIRED),
+    ("consent_required", &CONSENT_REQUIRED),
+    ("interaction_required", &INTERACTION_REQUIRED),
+    ("invalid_client", &CLIENT_SECRET_REFUSED),
+    ("invalid_grant", &GRANT_EXPIRED),
+    ("invalid_instance", &TENANT_NOT_FOUND),
+    ("invalid_request", &UNEXPECTED_ANSWER),
+    ("invalid_resource", &RESOURCE_NOT_IN_TENANT),
+    ("invalid_scope", &APPLICATION_MISCONFIGURED),
+    ("invalid_tenant", &TENANT_NOT_FOUND),
+    ("login_required", &INTERACTION_REQUIRED),
+    ("server_error", &MICROSOFT_UNAVAILABLE),
+    ("temporarily_unavailable", &MICROSOFT_UNAVAILABLE),
+    ("unauthorized_client", &CONSENT_WITHDRAWN),
+    ("unsupported_grant_type", &APPLICATION_MISCONFIGURED),
+];
+
+/// Entra's `suberror` words, which narrow `invalid_grant` and `interaction_required`.
+static ENTRA_SUBERRORS: &[(&str, &Meaning)] = &[
+    ("additional_action", &INTERACTION_REQUIRED),
+    ("bad_token", &GRANT_EXPIRED),
+    ("basic_action", &INTERACTION_REQUIRED),
+    ("client_mismatch", &GRANT_EXPIRED),
+    ("consent_required", &CONSENT_REQUIRED),
+    ("message_only", &CONDITIONAL_ACCESS),
+    ("protection_policy_required", &CONDITIONAL_ACCESS),
+    ("token_expired", &GRANT_EXPIRED),
+    ("user_password_expired", &INTERACTION_REQUIRED),
+];
+
+/// Codes of Azure Resource Manager, Resource Graph and Microsoft Graph.
+static RESOURCE_CODES: &[(&str, &Meaning)] = &[
+    ("AnotherOperationInProgress", &CONFLICT),
+    ("Authorization_RequestDenied", &PERMISSION_MISSING),
+    ("AuthorizationFailed", &FORBIDDEN),
+    ("Conflict", &CONFLICT),
+    ("ExpiredAuthenticationToken", &TOKEN_REFUSED),
+    ("InvalidAuthenticationToken", &TOKEN_REFUSED),
+    ("InvalidAuthenticationTokenTenant", &WRONG_TENANT),
+    ("LinkedAuthorizationFailed", &FORBIDDEN),
+    ("MissingCredentials", &MICROSOFT_UNAVAILABLE),
+    ("PrincipalNotFound", &PRINCIPAL_NOT_FOUND),
+    ("RateLimiting", &MICROSOFT_THROTTLED),
+    ("ReadOnlyDisabledSubscription", &SUBSCRIPTION_DISABLED),
+    ("Request_ResourceNotFound", &NOT_FOUND),
+    ("ResourceGroupNotFound", &NOT_FOUND),
+    ("ResourceNotFound", &NOT_FOUND),
+    ("RetryableErrorDueToAnotherOperation", &CONFLICT),
+    ("RoleAssignmentExists", &ROLE_ASSIGNMENT_EXISTS),
+    ("RoleAssignmentLimitExceeded", &LIMIT_REACHED),
+    ("RoleAssignmentUpdateNotPermitted", &ROLE_ASSIGNMENT_DIFFERS),
+    ("S2SUnauthorized", &PERMISSION_MISSING),
+    ("ScopeLocked", &SCOPE_LOCKED),
+    ("SubscriptionNotFound", &SUBSCRIPTION_NOT_FOUND),
+];
+
+/// What an Entra error means: the words decide, a number only sharpens what they say.
+pub(crate) fn entra(
+    status: u16,
+    error: Option<&str>,
+    suberror: Option<&str>,
+    numbers: &[u32],
+) -> &'static Meaning {
+    let overriding = [SERVICE_PRINCIPAL_MISSING, LOOP_DETECTED].into_iter().find(|n| numbers.contains(n));
+    if let Some(meaning) = overriding.and_then(number) {
+        return meaning;
+    }
+    let word = error.and_then(|word| find(ENTRA_WORDS, word));
+    let sharper = numbers.iter().find_map(|n| number(*n));
+    match (word, sharper) {
+        (Some(word), Some(sharper)) if may_sharpen(word, sharper) => sharper,
+        (Some(word), _) => suberror.and_then(|sub| find(ENTRA_SUBERRORS, sub)).unwrap_or(word),
+        (None, Some(sharper)) => sharper,
+        (None, None) => by_status(status),
+    }
+}
+
+/// Our own faults and outages keep their word: a number must not turn them into the customer's fault.
+fn may_sharpen(word: &Meaning, number: &Meaning) -> bool {
+    match word.kind {
+        Kind::Misconfigured | Kind::Unavailable => number.kind == word.kind,
+        _ => true,
+    }
+}
+
+/// What an AADSTS number means, if it is in the table.
+pub(crate) fn number(number: u32) -> Option<&'static Meaning> {
+    ENTRA.iter().find(|(known, _)| *known == number).map(|(_, meaning)| *meaning)
+}
+
+/// What an error of Resource Manager or Graph means.
+pub(crate) fn resource(status: u16, code: Option<&str>) -> &'static Meaning {
+    let by_status = by_status(status);
+    if matches!(by_status.kind, Kind::Throttled | Kind::Unavailable) {
+        return by_status;
+    }
+    code.and_then(|code| find(RESOURCE_CODES, code)).unwrap_or(by_status)
+}
+
+/// The fallback for codes that nobody has seen.
+fn by_status(status: u16) -> &'static Meaning {
+    match status {
+        401 => &TOKEN_REFUSED,
+        403 => &FORBIDDEN,
+        404 | 410 => &NOT_FOUND,
+        409 | 412 => &CONFLICT,
+        429 => &MICROSOFT_THROTTLED,
+        501 => &UNEXPECTED_ANSWER,
+        408 | 500..=599 => &MICROSOFT_UNAVAILABLE,
+        _ => &UNEXPECTED_ANSWER,
+    }
+}
+
+fn find(table: &[(&str, &'static Meaning)], key: &str) -> Option<&'static Meaning> {
+    table.iter().find(|(known, _)| known.eq_ignore_ascii_case(key)).map(|(_, meaning)| *meaning)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn meanings_are_distinct_sentences() {
+        let codes: BTreeSet<_> = ALL.iter().map(|m| m.code).collect();
+        let messages: BTreeSet<_> = ALL.iter().map(|m| m.message).collect();
+        assert_eq!((codes.len(), messages.len()), (ALL.len(), ALL.len()));
+        assert!(ALL.iter().all(|m| m.message.ends_with('.')));
+    }
+
+    #[test]
+    fn no_microsoft_code_is_listed_twice() {
+        let numbers: BTreeSet<_> = ENTRA.iter().map(|(n, _)| n).collect();
+        assert_eq!(numbers.len(), ENTRA.len());
+        let codes: BTreeSet<_> = RESOURCE_CODES.iter().map(|(c, _)| c.to_ascii_lowercase()).collect();
+        assert_eq!(codes.len(), RESOURCE_CODES.len());
+    }
+
+    #[test]
+    fn words_decide_and_numbers_sharpen() {
+        let meaning = |error, sub, numbers: &[u32]| entra(400, error, sub, numbers).code;
+        assert_eq!(meaning(Some("invalid_grant"), None, &[70_008]), "GRANT_EXPIRED");
+        assert_eq!(meaning(Some("invalid_grant"), None, &[70_002, 54_005]), "GRANT_ALREADY_USED");
+        assert_eq!(meaning(Some("invalid_grant"), Some("consent_required"), &[1]), "CONSENT_REQUIRED");
+        assert_eq!(meaning(Some("invalid_grant"), Some("basic_action"), &[50_076]), "MFA_REQUIRED");
+        assert_eq!(meaning(Some("invalid_grant"), None, &[999_999]), "GRANT_EXPIRED");
+        assert_eq!(meaning(Some("unauthorized_client"), None, &[7_000_112]), "APPLICATION_DISABLED");
+        assert_eq!(meaning(Some("invalid_request"), None, &[90_002]), "TENANT_NOT_FOUND");
+        assert_eq!(meaning(None, None, &[]), "UNEXPECTED_ANSWER");
+    }
+
+    #[test]
+    fn two_numbers_override_the_word() {
+        assert_eq!(entra(401, Some("invalid_client"), None, &[7_000_229]).code, "CONSENT_WITHDRAWN");
+        assert_eq!(entra(400, Some("invalid_grant"), None, &[50_196]).code, "MICROSOFT_THROTTLED");
+    }
+
+    #[test]
+    fn a_refused_secret_is_never_the_customers_fault() {
+        assert_eq!(entra(401, Some("invalid_client"), None, &[7_000_215]).code, "CLIENT_SECRET_REFUSED");
+        assert_eq!(entra(401, Some("invalid_client"), None, &[700_016]).code, "CLIENT_SECRET_REFUSED");
+    }
+
+    #[test]
+    fn throttling_wins_over_any_code() {
+        assert_eq!(resource(429, Some("OperationNotAllowed")).kind, Kind::Throttled);
+        assert_eq!(resource(429, Some("AuthorizationFailed")).kind, Kind::Throttled);
+        assert_eq!(resource(503, Some("AuthorizationFailed")).kind, Kind::Unavailable);
+        assert_eq!(resource(403, Some("MissingCredentials")).kind, Kind::Unavailable);
+    }
+
+    proptest! {
+        #[test]
+        fn every_answer_means_something(status in 300u16..600, code in proptest::option::of("[A-Za-z_]{0,20}")) {
+            let meaning = resource(status, code.as_deref());
+            prop_assert!(ALL.iter().any(|known| known.code == meaning.code));
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! The client against a server that answers what each test says: odd bodies, resets, refusals.
+
+mod arm;
+mod login;
+mod server;

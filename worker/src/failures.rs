@@ -1,0 +1,168 @@
+//! How what goes wrong in a job is retried, given up, and told to a person.
+
+use entity::{Failure, FixableBy};
+use microsoft::MicrosoftError;
+use sea_orm::DbErr;
+
+use crate::job::JobError;
+use crate::queue::QueueError;
+
+impl From<MicrosoftError> for JobError {
+    fn from(error: MicrosoftError) -> Self {
+        match error.retry_after() {
+            Some(delay) => Self::RetryAfter(delay),
+            None if error.retryable() => Self::Retry(error.into()),
+            None => Self::Fail(error.into()),
+        }
+    }
+}
+
+impl From<DbErr> for JobError {
+    fn from(error: DbErr) -> Self {
+        Self::Retry(error.into())
+    }
+}
+
+impl From<QueueError> for JobError {
+    fn from(error: QueueError) -> Self {
+        Self::Retry(error.into())
+    }
+}
+
+/// What a person is told of Microsoft's refusal.
+pub fn of_microsoft(error: &MicrosoftError) -> Failure {
+    let failure =
+        Failure::new(error.code(), error.retryable(), fixable_by(error.fixable_by()), error.person_message());
+    tracing::warn!(failure.code = failure.code, failure.trace_id = failure.trace_id, %error, "Microsoft refused");
+    failure
+}
+
+/// What a person is told when the consenting user came back without a grant.
+pub fn of_refusal(refusal: &microsoft::Refusal) -> Failure {
+    Failure::new(
+        refusal.code(),
+        refusal.retryable(),
+        fixable_by(refusal.fixable_by()),
+        refusal.person_message(),
+    )
+}
+
+fn fixable_by(who: microsoft::FixableBy) -> FixableBy {
+    match who {
+        microsoft::FixableBy::Member => FixableBy::Member,
+        microsoft::FixableBy::SubscriptionOwner => FixableBy::SubscriptionOwner,
+        microsoft::FixableBy::GlobalAdministrator => FixableBy::GlobalAdministrator,
+        microsoft::FixableBy::Operator => FixableBy::Operator,
+    }
+}
+
+/// What a person is told when a job was given up because of `why`.
+pub fn of_job(why: &anyhow::Error) -> Failure {
+    if let Some(error) = why.downcast_ref::<MicrosoftError>() {
+        return of_microsoft(error);
+    }
+    let failure = Failure::new(
+        "INTERNAL",
+        true,
+        FixableBy::Operator,
+        "Tenantry could not finish this. Retry the operation; if it happens again, give the trace id to \
+         whoever runs this installation.",
+    );
+    tracing::error!(failure.trace_id = failure.trace_id, error = format!("{why:#}"), "a job was given up");
+    failure
+}
+
+/// The window closed before this was done.
+pub fn window_closed() -> Failure {
+    Failure::new(
+        "CONSENT_WINDOW_CLOSED",
+        true,
+        FixableBy::Member,
+        "The consent window closed before the role could be assigned. Ask for a new consent: it continues \
+         here and repeats nothing.",
+    )
+}
+
+/// A member asked for the operation to stop.
+pub fn cancelled() -> Failure {
+    Failure::new(
+        "CANCELLED",
+        true,
+        FixableBy::Member,
+        "A member cancelled the operation. What was done before stays; retry it to go on.",
+    )
+}
+
+/// The operation's deadline has passed.
+pub fn deadline_passed() -> Failure {
+    Failure::new(
+        "DEADLINE_PASSED",
+        true,
+        FixableBy::Member,
+        "The operation did not end before its deadline. What was done stays; retry it to go on.",
+    )
+}
+
+/// The consenting user sees no subscription at all.
+pub fn no_subscriptions() -> Failure {
+    Failure::new(
+        "NO_SUBSCRIPTIONS",
+        false,
+        FixableBy::Member,
+        "The consenting user can see no subscription in this tenant. Ask an owner of the subscriptions to \
+         consent.",
+    )
+}
+
+/// No subscription has given us access.
+pub fn nothing_granted() -> Failure {
+    Failure::new(
+        "NOTHING_GRANTED",
+        true,
+        FixableBy::SubscriptionOwner,
+        "No subscription of this tenant could be read. Each subscription says why.",
+    )
+}
+
+/// A subscription was granted, and our service principal does not see it any more.
+pub fn access_lost() -> Failure {
+    Failure::new(
+        "ACCESS_LOST",
+        false,
+        FixableBy::SubscriptionOwner,
+        "The service principal no longer sees this subscription: its role was removed, or the subscription \
+         was moved or deleted. The inventory is kept as it was. Ask an owner to consent again.",
+    )
+}
+
+/// A role was assigned and did not take effect in time.
+pub fn role_not_effective() -> Failure {
+    Failure::new(
+        "ROLE_NOT_EFFECTIVE",
+        true,
+        FixableBy::Member,
+        "The role was assigned, but after fifteen minutes Azure still did not let the service principal in. \
+         Retry the operation later; nothing has to be granted again.",
+    )
+}
+
+/// The subscription is disabled in Azure.
+pub fn subscription_disabled() -> Failure {
+    Failure::new(
+        "SUBSCRIPTION_DISABLED",
+        true,
+        FixableBy::SubscriptionOwner,
+        "The subscription is disabled in Azure, so no role can be assigned. Re-enable it and consent again.",
+    )
+}
+
+/// The consenting user may not assign roles.
+pub fn not_permitted() -> Failure {
+    Failure::new(
+        "NOT_PERMITTED",
+        true,
+        FixableBy::SubscriptionOwner,
+        "The consenting user may not assign roles here. An Owner, User Access Administrator or Role Based \
+         Access Control Administrator of the subscription has to consent.",
+    )
+}

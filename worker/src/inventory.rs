@@ -1,0 +1,195 @@
+//! The stored inventory of one subscription, as a scan compares it with what Azure shows.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use entity::resource;
+use entity::tags::Tags;
+use entity::{Owned, subscription};
+use futures::TryStreamExt;
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QuerySelect, Set};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+/// Rows a statement stores at once: well under both databases' limit of bound values.
+pub(crate) const CHUNK: usize = 500;
+
+/// What is known of one stored resource: 16 bytes, so that a million fit.
+#[derive(Clone, Copy)]
+struct Known {
+    hash: i64,
+    deleted: bool,
+    seen: bool,
+}
+
+/// One subscription's inventory during a scan.
+pub(crate) struct Inventory {
+    organization_id: Uuid,
+    subscription_id: Uuid,
+    known: HashMap<Uuid, Known>,
+    /// Resources seen so far.
+    pub(crate) seen: i64,
+    /// Of these, stored because they were new or had changed.
+    pub(crate) written: i64,
+}
+
+impl Inventory {
+    /// What is stored of `subscription`.
+    pub(crate) async fn load(
+        database: &DatabaseConnection,
+        subscription: &subscription::Model,
+    ) -> Result<Self, DbErr> {
+        let mut known = HashMap::new();
+        let mut rows = resource::Entity::owned_by(subscription.organization_id)
+            .filter(resource::Column::SubscriptionId.eq(subscription.id))
+            .select_only()
+            .columns([resource::Column::Id, resource::Column::ContentHash, resource::Column::DeletedAt])
+            .into_tuple::<(Uuid, i64, Option<DateTime<Utc>>)>()
+            .stream(database)
+            .await?;
+        while let Some((id, hash, deleted_at)) = rows.try_next().await? {
+            known.insert(id, Known { hash, deleted: deleted_at.is_some(), seen: false });
+        }
+        Ok(Self {
+            organization_id: subscription.organization_id,
+            subscription_id: subscription.id,
+            known,
+            seen: 0,
+            written: 0,
+        })
+    }
+
+    /// Takes note of a resource that Azure shows; answers the row to store if it is new or has changed. A
+    /// second sight of it in the same scan counts once.
+    pub(crate) fn see(
+        &mut self,
+        found: microsoft::Resource,
+        now: DateTime<Utc>,
+    ) -> Option<(Uuid, resource::ActiveModel)> {
+        let id = resource::id_of(self.subscription_id, &found.arm_id);
+        let hash = content_hash(&found);
+        let before = self.known.insert(id, Known { hash, deleted: false, seen: true });
+        if before.is_none_or(|before| !before.seen) {
+            self.seen += 1;
+        }
+        let changed = before.is_none_or(|before| before.hash != hash || before.deleted);
+        changed.then(|| {
+            self.written += 1;
+            (id, self.row(id, hash, found, now))
+        })
+    }
+
+    /// Marks what a complete scan did not see as deleted; answers how many.
+    pub(crate) async fn delete_unseen(
+        &self,
+        database: &DatabaseConnection,
+        now: DateTime<Utc>,
+    ) -> Result<i64, DbErr> {
+        let unseen = self.known.iter().filter(|(_, known)| !known.seen && !known.deleted);
+        let unseen: Vec<Uuid> = unseen.map(|(id, _)| *id).collect();
+        for chunk in unseen.chunks(CHUNK) {
+            resource::Entity::update_many()
+                .set(resource::ActiveModel {
+                    deleted_at: Set(Some(now)),
+                    changed_at: Set(now),
+                    ..Default::default()
+                })
+                .filter(resource::Column::Id.is_in(chunk.iter().copied()))
+                .exec(database)
+                .await?;
+        }
+        Ok(i64::try_from(unseen.len()).unwrap_or(i64::MAX))
+    }
+
+    fn row(
+        &self,
+        id: Uuid,
+        hash: i64,
+        found: microsoft::Resource,
+        now: DateTime<Utc>,
+    ) -> resource::ActiveModel {
+        let tags = Tags(found.tags);
+        resource::ActiveModel {
+            id: Set(id),
+            organization_id: Set(self.organization_id),
+            subscription_id: Set(self.subscription_id),
+            arm_id: Set(found.arm_id),
+            name: Set(found.name),
+            resource_type: Set(found.resource_type),
+            kind: Set(found.kind),
+            location: Set(found.location),
+            resource_group: Set(found.resource_group),
+            sku: Set(found.sku),
+            managed_by: Set(found.managed_by),
+            tag_terms: Set(tags.terms()),
+            tags: Set(tags),
+            content_hash: Set(hash),
+            azure_created_at: Set(found.created_at),
+            azure_changed_at: Set(found.changed_at),
+            first_seen_at: Set(now),
+            changed_at: Set(now),
+            deleted_at: Set(None),
+        }
+    }
+}
+
+/// Stores rows that are new or have changed.
+pub(crate) async fn upsert(
+    database: &DatabaseConnection,
+    rows: Vec<resource::ActiveModel>,
+) -> Result<(), DbErr> {
+    use resource::Column;
+    let known = OnConflict::column(Column::Id)
+        .update_columns([
+            Column::ArmId,
+            Column::Name,
+            Column::ResourceType,
+            Column::Kind,
+            Column::Location,
+            Column::ResourceGroup,
+            Column::Sku,
+            Column::ManagedBy,
+            Column::Tags,
+            Column::TagTerms,
+            Column::ContentHash,
+            Column::AzureCreatedAt,
+            Column::AzureChangedAt,
+            Column::ChangedAt,
+            Column::DeletedAt,
+        ])
+        .to_owned();
+    for chunk in rows.chunks(CHUNK) {
+        resource::Entity::insert_many(chunk.to_vec())
+            .on_conflict(known.clone())
+            .exec_without_returning(database)
+            .await?;
+    }
+    Ok(())
+}
+
+/// A hash of everything that a scan tells of a resource. Ids and groups change their case between pages
+/// and mean the same; the two sources of a scan must agree, so what only one of them tells stays out.
+fn content_hash(found: &microsoft::Resource) -> i64 {
+    let mut hasher = Sha256::new();
+    let mut field = |value: Option<&str>| {
+        if let Some(value) = value {
+            hasher.update(value.as_bytes());
+        }
+        hasher.update([0xff, u8::from(value.is_some())]);
+    };
+    field(Some(&found.arm_id.to_lowercase()));
+    field(Some(&found.resource_type));
+    field(found.kind.as_deref());
+    field(found.location.as_deref());
+    field(found.sku.as_deref());
+    field(found.managed_by.as_deref().map(str::to_lowercase).as_deref());
+    for (name, value) in &found.tags {
+        field(Some(name));
+        field(Some(value));
+    }
+    let digest = hasher.finalize();
+    let mut first = [0; 8];
+    first.copy_from_slice(&digest[..8]);
+    i64::from_be_bytes(first)
+}

@@ -1,0 +1,23 @@
+//! The jobs: one file each.
+
+mod assign_role;
+mod onboard_tenant;
+mod scan_subscriptions;
+mod sweep;
+
+pub use assign_role::AssignRole;
+pub use onboard_tenant::OnboardTenant;
+pub use scan_subscriptions::ScanSubscriptions;
+pub use sweep::Sweep;
+
+use crate::context::Context;
+use crate::queue::Workers;
+
+/// Teaches `workers` every job.
+pub fn register(workers: Workers, context: &Context) -> Workers {
+    workers
+        .register::<OnboardTenant>(context.clone())
+        .register::<AssignRole>(context.clone())
+        .register::<ScanSubscriptions>(context.clone())
+        .register::<Sweep>(context.clone())
+}

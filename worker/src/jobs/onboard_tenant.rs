@@ -1,0 +1,227 @@
+//! Finds every subscription that the consenting user can see, and has a role assigned at each.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use entity::subscription::{AccessLevel, AzureState};
+use entity::{Owned, operation, operation_step, subscription, tenant};
+use microsoft::{Audience, Caller, Freshness, MicrosoftError, SubscriptionState};
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, QueryFilter, Set, Unchanged};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::context::Context;
+use crate::job::{Job, JobError};
+use crate::{failures, operations, window};
+
+/// How long after a consent Entra ID may still deny knowing our service principal.
+const REPLICATION: TimeDelta = TimeDelta::minutes(5);
+
+/// Rows a statement stores at once.
+const CHUNK: usize = 500;
+
+/// Takes an onboarding from wherever its rows say it is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct OnboardTenant {
+    /// The organization it belongs to.
+    pub organization_id: Uuid,
+    /// The operation.
+    pub operation_id: Uuid,
+}
+
+impl Job for OnboardTenant {
+    const NAME: &'static str = "onboard-tenant";
+    const CONCURRENCY: usize = 4;
+    const MAX_ATTEMPTS: u32 = 20;
+    type Context = Context;
+
+    fn key(&self) -> String {
+        self.operation_id.to_string()
+    }
+
+    async fn run(&self, context: &Context) -> Result<(), JobError> {
+        let begun = operations::begin(context, self.organization_id, self.operation_id).await?;
+        let Some(operation) = begun else { return Ok(()) };
+        if !operation.discovered && !discover(context, &operation).await? {
+            return Ok(());
+        }
+        operations::resume(context, &operation).await
+    }
+
+    async fn give_up(&self, context: &Context, why: &anyhow::Error) -> Result<(), anyhow::Error> {
+        let found = operations::find(context, self.organization_id, self.operation_id).await?;
+        if let Some(operation) = found.filter(|operation| !operation.state.is_final()) {
+            operations::end_with(context, &operation, failures::of_job(why)).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Stores the subscriptions and a step for each. False: the operation has ended instead.
+async fn discover(context: &Context, operation: &operation::Model) -> Result<bool, JobError> {
+    let opened = window::open(context, operation.organization_id, operation.consent_id).await?;
+    let Some(user) = opened else {
+        operations::end_with(context, operation, failures::window_closed()).await?;
+        return Ok(false);
+    };
+    let Caller::Delegated { tenant: entra_tenant_id, .. } = &user else {
+        return Err(JobError::Fail(anyhow::anyhow!("a consent window opens with a delegated token")));
+    };
+    let principal_id = service_principal(context, operation, *entra_tenant_id).await?;
+    describe_tenant(context, operation, *entra_tenant_id, principal_id, &user).await?;
+    let found = context.microsoft.arm().subscriptions(&user).await?;
+    let found: Vec<_> = found.into_iter().filter(|found| found.tenant_id == *entra_tenant_id).collect();
+    if found.is_empty() {
+        operations::end_with(context, operation, failures::no_subscriptions()).await?;
+        return Ok(false);
+    }
+    tracing::info!(operation.id = %operation.id, subscription.count = found.len(), "found subscriptions");
+    store_subscriptions(context, operation, &found).await?;
+    store_steps(context, operation, &found).await?;
+    let discovered =
+        operation::ActiveModel { id: Unchanged(operation.id), discovered: Set(true), ..Default::default() };
+    discovered.update(&context.database).await?;
+    Ok(true)
+}
+
+/// The object id of our service principal, which right after the consent Entra ID may not know yet.
+async fn service_principal(
+    context: &Context,
+    operation: &operation::Model,
+    entra_tenant_id: Uuid,
+) -> Result<Uuid, JobError> {
+    let token = context.microsoft.login().app_token(entra_tenant_id, Audience::Arm, Freshness::Fresh).await;
+    match token {
+        Ok(token) => Ok(token.principal_id),
+        Err(MicrosoftError::ConsentWithdrawn { .. })
+            if context.clock.now() - operation.created_at < REPLICATION =>
+        {
+            Err(JobError::RetryAfter(Duration::from_secs(2)))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Its name and domain are good to have; a user who may not read them is no reason to stop.
+async fn describe_tenant(
+    context: &Context,
+    operation: &operation::Model,
+    entra_tenant_id: Uuid,
+    principal_id: Uuid,
+    user: &Caller,
+) -> Result<(), JobError> {
+    let mut described = tenant::ActiveModel {
+        id: Unchanged(operation.tenant_id),
+        principal_id: Set(Some(principal_id)),
+        updated_at: Set(context.clock.now()),
+        ..Default::default()
+    };
+    match context.microsoft.arm().tenants(user).await {
+        Ok(tenants) => {
+            if let Some(found) = tenants.into_iter().find(|found| found.tenant_id == entra_tenant_id) {
+                described.display_name = Set(found.display_name);
+                described.default_domain = Set(found.default_domain);
+            }
+        }
+        Err(error) => tracing::warn!(tenant.id = %operation.tenant_id, %error, "tenant not described"),
+    }
+    described.update(&context.database).await?;
+    Ok(())
+}
+
+async fn store_subscriptions(
+    context: &Context,
+    operation: &operation::Model,
+    found: &[microsoft::Subscription],
+) -> Result<(), JobError> {
+    let now = context.clock.now();
+    let rows = found.iter().map(|found| subscription::ActiveModel {
+        id: Set(Uuid::now_v7()),
+        organization_id: Set(operation.organization_id),
+        tenant_id: Set(operation.tenant_id),
+        azure_subscription_id: Set(found.subscription_id),
+        display_name: Set(found.display_name.clone()),
+        azure_state: Set(azure_state(&found.state)),
+        access_level: Set(AccessLevel::None),
+        resource_count: Set(0),
+        scanned_at: Set(None),
+        stale: Set(None),
+        created_at: Set(now),
+        updated_at: Set(now),
+    });
+    let rows: Vec<_> = rows.collect();
+    for chunk in rows.chunks(CHUNK) {
+        let known =
+            OnConflict::columns([subscription::Column::TenantId, subscription::Column::AzureSubscriptionId])
+                .update_columns([
+                    subscription::Column::DisplayName,
+                    subscription::Column::AzureState,
+                    subscription::Column::UpdatedAt,
+                ])
+                .to_owned();
+        subscription::Entity::insert_many(chunk.to_vec())
+            .on_conflict(known)
+            .exec_without_returning(&context.database)
+            .await?;
+    }
+    Ok(())
+}
+
+async fn store_steps(
+    context: &Context,
+    operation: &operation::Model,
+    found: &[microsoft::Subscription],
+) -> Result<(), JobError> {
+    let now = context.clock.now();
+    let mut rows = Vec::with_capacity(found.len());
+    for chunk in found.chunks(CHUNK) {
+        let stored = subscription::Entity::owned_by(operation.organization_id)
+            .filter(subscription::Column::TenantId.eq(operation.tenant_id))
+            .filter(
+                subscription::Column::AzureSubscriptionId
+                    .is_in(chunk.iter().map(|found| found.subscription_id)),
+            )
+            .all(&context.database)
+            .await?;
+        rows.extend(stored.into_iter().map(|subscription| operation_step::ActiveModel {
+            id: Set(Uuid::now_v7()),
+            organization_id: Set(operation.organization_id),
+            operation_id: Set(operation.id),
+            subscription_id: Set(subscription.id),
+            state: Set(operation_step::State::Assigning),
+            outcome: Set(None),
+            failure: Set(None),
+            scanned: Set(false),
+            resources_seen: Set(0),
+            resources_written: Set(0),
+            resources_deleted: Set(0),
+            assigned_at: Set(None),
+            updated_at: Set(now),
+        }));
+    }
+    for chunk in rows.chunks(CHUNK) {
+        let known = OnConflict::columns([
+            operation_step::Column::OperationId,
+            operation_step::Column::SubscriptionId,
+        ])
+        .do_nothing()
+        .to_owned();
+        operation_step::Entity::insert_many(chunk.to_vec())
+            .on_conflict(known)
+            .exec_without_returning(&context.database)
+            .await?;
+    }
+    Ok(())
+}
+
+fn azure_state(state: &SubscriptionState) -> AzureState {
+    match state {
+        SubscriptionState::Enabled => AzureState::Enabled,
+        SubscriptionState::Warned => AzureState::Warned,
+        SubscriptionState::PastDue => AzureState::PastDue,
+        SubscriptionState::Disabled => AzureState::Disabled,
+        SubscriptionState::Deleted => AzureState::Deleted,
+        SubscriptionState::Other(_) => AzureState::Unknown,
+    }
+}

@@ -1,0 +1,40 @@
+//! Rings again for what nobody attends to, and closes what time has closed.
+
+use chrono::TimeDelta;
+use entity::operation;
+use serde::{Deserialize, Serialize};
+
+use crate::context::Context;
+use crate::job::{Job, JobError};
+use crate::{operations, window};
+
+/// One sweep over every organization. Several workers ask for it; one at a time runs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Sweep {}
+
+impl Job for Sweep {
+    const NAME: &'static str = "sweep";
+    const CONCURRENCY: usize = 1;
+    const MAX_ATTEMPTS: u32 = 1;
+    type Context = Context;
+
+    fn key(&self) -> String {
+        Self::NAME.to_owned()
+    }
+
+    async fn run(&self, context: &Context) -> Result<(), JobError> {
+        window::sweep(context).await?;
+        let patience = TimeDelta::from_std(context.pace.unattended_after).unwrap_or(TimeDelta::MAX);
+        let unattended = operation::Entity::unattended(context.clock.now() - patience);
+        for operation in unattended.all(&context.database).await? {
+            tracing::info!(operation.id = %operation.id, "ringing again for an unattended operation");
+            operations::ring(&context.queue, &operation).await?;
+        }
+        Ok(())
+    }
+
+    async fn give_up(&self, _: &Context, why: &anyhow::Error) -> Result<(), anyhow::Error> {
+        tracing::warn!(error = format!("{why:#}"), "a sweep failed; the next one is a minute away");
+        Ok(())
+    }
+}

@@ -1,0 +1,248 @@
+//! How an operation is begun, goes on from what its rows say, and ends.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use entity::operation_step::{Outcome, State as StepState};
+use entity::{Failure, Owned, operation, operation_step, tenant};
+use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, Set, Unchanged};
+use uuid::Uuid;
+
+use crate::context::Context;
+use crate::failures;
+use crate::job::JobError;
+use crate::jobs::{AssignRole, OnboardTenant, ScanSubscriptions};
+use crate::queue::{Queue, QueueError, When};
+use crate::window;
+
+/// By when an operation ends, whatever happens.
+pub const DEADLINE: TimeDelta = TimeDelta::hours(6);
+
+/// Rings the bell for `operation`: a worker looks at its rows and goes on from there. The same bell
+/// starts, resumes, retries and cancels it.
+pub async fn ring(queue: &Queue, operation: &operation::Model) -> Result<(), QueueError> {
+    let (organization_id, operation_id) = (operation.organization_id, operation.id);
+    let when = When { deadline: Some(operation.deadline_at), ..When::default() };
+    match operation.kind {
+        operation::Kind::OnboardTenant => {
+            queue.push(&OnboardTenant { organization_id, operation_id }, when).await
+        }
+        operation::Kind::ScanTenant => {
+            queue.push(&ScanSubscriptions { organization_id, operation_id }, when).await
+        }
+    }
+}
+
+/// Loads an operation that a job is about to work on, says that a worker is at it, and ends it when a
+/// member cancelled it or its deadline has passed. None: nothing is left to do.
+pub(crate) async fn begin(
+    context: &Context,
+    organization_id: Uuid,
+    operation_id: Uuid,
+) -> Result<Option<operation::Model>, JobError> {
+    let Some(operation) = find(context, organization_id, operation_id).await? else { return Ok(None) };
+    if operation.state.is_final() {
+        return Ok(None);
+    }
+    let now = context.clock.now();
+    if operation.cancel_requested_at.is_some() {
+        end_with(context, &operation, failures::cancelled()).await?;
+        return Ok(None);
+    }
+    if operation.deadline_at <= now {
+        end_with(context, &operation, failures::deadline_passed()).await?;
+        return Ok(None);
+    }
+    let mut begun = operation::ActiveModel { heartbeat_at: Set(now), ..Default::default() };
+    if operation.state == operation::State::Queued {
+        begun.state = Set(operation::State::Running);
+        begun.started_at = Set(Some(operation.started_at.unwrap_or(now)));
+    }
+    update_unfinished(context, operation.id, begun).await?;
+    context.progress.publish(operation.id).await;
+    Ok(Some(operation))
+}
+
+/// Says that a worker is still at it. False: somebody asked for it to stop, or it has ended.
+pub(crate) async fn heartbeat(context: &Context, operation: &operation::Model) -> Result<bool, JobError> {
+    let beat = operation::ActiveModel { heartbeat_at: Set(context.clock.now()), ..Default::default() };
+    update_unfinished(context, operation.id, beat).await?;
+    context.progress.publish(operation.id).await;
+    let current = find(context, operation.organization_id, operation.id).await?;
+    Ok(current.is_some_and(|now| !now.state.is_final() && now.cancel_requested_at.is_none()))
+}
+
+/// Pushes the jobs that the operation's rows still ask for, or ends it.
+pub(crate) async fn resume(context: &Context, operation: &operation::Model) -> Result<(), JobError> {
+    let open = open_steps(context, operation).await?;
+    let needs_role =
+        |step: &&operation_step::Model| matches!(step.state, StepState::Assigning | StepState::Verifying);
+    let assignments: Vec<_> = open.iter().filter(needs_role).map(AssignRole::of).collect();
+    let when = When { deadline: Some(operation.deadline_at), ..When::default() };
+    context.queue.push_many(&assignments, when).await?;
+    settle_steps(context, operation, &open).await
+}
+
+/// Goes on after one step has moved: scans what can be scanned, erases the token when no step needs it,
+/// ends the operation when no step is open.
+pub(crate) async fn settle(context: &Context, operation: &operation::Model) -> Result<(), JobError> {
+    let open = open_steps(context, operation).await?;
+    settle_steps(context, operation, &open).await
+}
+
+async fn settle_steps(
+    context: &Context,
+    operation: &operation::Model,
+    open: &[operation_step::Model],
+) -> Result<(), JobError> {
+    if !open.iter().any(|step| step.state == StepState::Assigning) {
+        window::close(context, operation.consent_id).await?;
+    }
+    if open.is_empty() {
+        return end(context, operation, None).await;
+    }
+    if open.iter().any(|step| step.state == StepState::Scanning) {
+        let (organization_id, operation_id) = (operation.organization_id, operation.id);
+        let when = When { deadline: Some(operation.deadline_at), ..When::default() };
+        context.queue.push(&ScanSubscriptions { organization_id, operation_id }, when).await?;
+    }
+    context.progress.publish(operation.id).await;
+    Ok(())
+}
+
+/// Ends the operation at once: every open step is done, because of `failure`.
+pub(crate) async fn end_with(
+    context: &Context,
+    operation: &operation::Model,
+    failure: Failure,
+) -> Result<(), JobError> {
+    for step in open_steps(context, operation).await? {
+        let outcome = if step.state == StepState::Assigning { Some(Outcome::Failed) } else { step.outcome };
+        let ended = operation_step::ActiveModel {
+            id: Unchanged(step.id),
+            state: Set(StepState::Done),
+            outcome: Set(outcome),
+            failure: Set(Some(failure.clone())),
+            updated_at: Set(context.clock.now()),
+            ..Default::default()
+        };
+        ended.update(&context.database).await?;
+    }
+    window::close(context, operation.consent_id).await?;
+    end(context, operation, Some(failure)).await
+}
+
+async fn end(
+    context: &Context,
+    operation: &operation::Model,
+    failure: Option<Failure>,
+) -> Result<(), JobError> {
+    let steps = steps(context, operation).await?;
+    let cancelled = failure.as_ref().is_some_and(|failure| failure.code == failures::cancelled().code);
+    let done = steps.iter().filter(|step| step.scanned && step.failure.is_none()).count();
+    let state = match done {
+        _ if cancelled => operation::State::Cancelled,
+        0 => operation::State::Failed,
+        all if all == steps.len() => operation::State::Succeeded,
+        _ => operation::State::Partial,
+    };
+    let failure = failure.or_else(|| (done == 0).then(failures::nothing_granted));
+    settle_tenant(context, operation, &steps, failure.as_ref()).await?;
+    let ended = operation::ActiveModel {
+        state: Set(state),
+        failure: Set(failure),
+        finished_at: Set(Some(context.clock.now())),
+        ..Default::default()
+    };
+    update_unfinished(context, operation.id, ended).await?;
+    tracing::info!(operation.id = %operation.id, tenant.id = %operation.tenant_id, ?state, "operation ended");
+    context.progress.publish(operation.id).await;
+    Ok(())
+}
+
+/// The tenant is connected when something of it was read, and degraded when something was lost.
+async fn settle_tenant(
+    context: &Context,
+    operation: &operation::Model,
+    steps: &[operation_step::Model],
+    failure: Option<&Failure>,
+) -> Result<(), JobError> {
+    let lost_code = failures::access_lost().code;
+    let lost =
+        steps.iter().filter_map(|step| step.failure.as_ref()).find(|failure| failure.code == lost_code);
+    let read_some = steps.iter().any(|step| step.scanned);
+    let (state, failure) = match (lost, read_some) {
+        (Some(lost), _) => (tenant::State::Degraded, Some(lost.clone())),
+        (None, true) => (tenant::State::Connected, None),
+        (None, false) => {
+            let before = tenant::Entity::owned_by(operation.organization_id)
+                .filter(tenant::Column::Id.eq(operation.tenant_id))
+                .one(&context.database)
+                .await?;
+            match before.map(|tenant| tenant.state) {
+                Some(tenant::State::Connecting) => (tenant::State::Degraded, failure.cloned()),
+                _ => return Ok(()),
+            }
+        }
+    };
+    let settled = tenant::ActiveModel {
+        id: Unchanged(operation.tenant_id),
+        state: Set(state),
+        failure: Set(failure),
+        updated_at: Set(context.clock.now()),
+        ..Default::default()
+    };
+    settled.update(&context.database).await?;
+    Ok(())
+}
+
+/// Whether the fifteen minutes that Azure may take to let a new role work are over.
+pub(crate) fn is_overdue(assigned_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
+    assigned_at.is_none_or(|assigned_at| now - assigned_at > TimeDelta::minutes(15))
+}
+
+pub(crate) async fn find(
+    context: &Context,
+    organization_id: Uuid,
+    operation_id: Uuid,
+) -> Result<Option<operation::Model>, JobError> {
+    let found = operation::Entity::owned_by(organization_id)
+        .filter(operation::Column::Id.eq(operation_id))
+        .one(&context.database)
+        .await?;
+    Ok(found)
+}
+
+async fn steps(
+    context: &Context,
+    operation: &operation::Model,
+) -> Result<Vec<operation_step::Model>, JobError> {
+    let steps = operation_step::Entity::owned_by(operation.organization_id)
+        .filter(operation_step::Column::OperationId.eq(operation.id))
+        .order_by_asc(operation_step::Column::Id)
+        .all(&context.database)
+        .await?;
+    Ok(steps)
+}
+
+async fn open_steps(
+    context: &Context,
+    operation: &operation::Model,
+) -> Result<Vec<operation_step::Model>, JobError> {
+    let mut open = steps(context, operation).await?;
+    open.retain(|step| step.state != StepState::Done);
+    Ok(open)
+}
+
+/// An operation that has ended is never touched again.
+async fn update_unfinished(
+    context: &Context,
+    operation_id: Uuid,
+    changes: operation::ActiveModel,
+) -> Result<(), JobError> {
+    operation::Entity::update_many()
+        .set(changes)
+        .filter(operation::Column::Id.eq(operation_id))
+        .filter(operation::Column::State.is_in([operation::State::Queued, operation::State::Running]))
+        .exec(&context.database)
+        .await?;
+    Ok(())
+}
