@@ -158,7 +158,7 @@ impl Http {
         let mut wait = retry_after::retry_after(&headers, (self.clock)());
         if status == 429 {
             // Resource Graph may leave Retry-After out: its quota says when it is over.
-            wait = wait.or_else(|| resets_after(&headers));
+            wait = wait.or_else(|| resets_after(&headers).map(|wait| wait.max(retry_after::LEAST)));
         }
         let error = classify(&Answer {
             service: request.service,

@@ -20,6 +20,8 @@ use window::Window;
 
 /// Lanes unused for so long have full budgets again, so forgetting them loses nothing.
 const FORGET_AFTER: Duration = Duration::from_mins(10);
+/// A quota that claims to hold for longer is not believed: the published window lasts five seconds.
+const LONGEST_WINDOW: Duration = Duration::from_mins(5);
 /// How many lanes are kept before the unused ones are looked for.
 const MANY_LANES: usize = 4096;
 
@@ -62,8 +64,9 @@ type Shared = Arc<Mutex<State>>;
 
 struct State {
     gauge: Gauge,
-    /// Requests on their way: Microsoft may not have counted them in what it last said is left.
     under_way: u32,
+    /// How many calls have been let through so far.
+    taken: u32,
     blocked_until: Option<Instant>,
     used_at: Instant,
 }
@@ -71,6 +74,14 @@ struct State {
 enum Gauge {
     Bucket(Bucket),
     Window(Window),
+}
+
+/// One call that was let through.
+#[derive(Clone, Copy)]
+struct Ticket {
+    number: u32,
+    beside: u32,
+    sent: Instant,
 }
 
 impl State {
@@ -86,11 +97,11 @@ impl State {
             Budget::Login => Gauge::Bucket(Bucket::new(100.0, 20.0, now)),
             Budget::ResourceGraph => Gauge::Window(Window::default()),
         };
-        Self { gauge, under_way: 0, blocked_until: None, used_at: now }
+        Self { gauge, under_way: 0, taken: 0, blocked_until: None, used_at: now }
     }
 
     /// Takes one call from the budget, or says when to ask again.
-    fn take(&mut self, now: Instant) -> Result<(), Instant> {
+    fn take(&mut self, now: Instant) -> Result<Ticket, Instant> {
         self.used_at = now;
         if let Some(until) = self.blocked_until {
             if until > now {
@@ -102,8 +113,15 @@ impl State {
             Gauge::Bucket(bucket) => bucket.take(now)?,
             Gauge::Window(window) => window.take(now)?,
         }
+        self.taken = self.taken.wrapping_add(1);
         self.under_way += 1;
-        Ok(())
+        Ok(Ticket { number: self.taken, beside: self.under_way - 1, sent: now })
+    }
+
+    /// How many other calls Microsoft may have counted only after it answered this one: those that were
+    /// under way when it was sent, and those sent since.
+    fn others(&self, ticket: Ticket) -> u32 {
+        self.taken.wrapping_sub(ticket.number).saturating_add(ticket.beside)
     }
 }
 
@@ -116,7 +134,7 @@ impl Throttle {
             let now = Instant::now();
             let taken = lock(&state).take(now);
             match taken {
-                Ok(()) => return Ok(Permit { lane, state, sent: now }),
+                Ok(ticket) => return Ok(Permit { lane, state, ticket }),
                 Err(again) if again.duration_since(asked) > patience => return Err(again.duration_since(now)),
                 Err(again) => tokio::time::sleep_until(again).await,
             }
@@ -139,7 +157,7 @@ impl Throttle {
 pub(crate) struct Permit {
     lane: Lane,
     state: Shared,
-    sent: Instant,
+    ticket: Ticket,
 }
 
 impl Permit {
@@ -147,7 +165,7 @@ impl Permit {
     pub fn learn(&self, headers: &HeaderMap) {
         let now = Instant::now();
         let mut state = lock(&self.state);
-        let others = state.under_way.saturating_sub(1);
+        let others = state.others(self.ticket);
         match &mut state.gauge {
             Gauge::Bucket(bucket) => {
                 if let Some(remaining) = bucket_remaining(self.lane, headers) {
@@ -156,7 +174,7 @@ impl Permit {
             }
             Gauge::Window(window) => {
                 if let Some((remaining, resets_after)) = window_remaining(headers) {
-                    window.learn(self.sent, now, remaining, resets_after, others);
+                    window.learn(self.ticket.sent, now, remaining, resets_after, others);
                 }
             }
         }
@@ -206,7 +224,7 @@ pub(crate) fn resets_after(headers: &HeaderMap) -> Option<Duration> {
     for part in text.trim().split(':') {
         seconds = seconds * 60.0 + part.parse::<f64>().ok()?;
     }
-    Duration::try_from_secs_f64(seconds).ok()
+    Duration::try_from_secs_f64(seconds).ok().filter(|time| *time <= LONGEST_WINDOW)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -245,7 +263,8 @@ mod tests {
     fn quota_times_are_read() {
         let time = |text| resets_after(&headers(&[("x-ms-user-quota-resets-after", text)]));
         assert_eq!(time("00:00:05"), Some(Duration::from_secs(5)));
-        assert_eq!(time("01:02:03"), Some(Duration::from_secs(3723)));
+        assert_eq!(time("00:02:03"), Some(Duration::from_secs(123)));
+        assert_eq!(time("99999999:00:00"), None);
         assert_eq!(time("soon"), None);
         assert_eq!(time("-1"), None);
     }

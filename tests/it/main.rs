@@ -1,1 +1,4 @@
+//! The whole system, end to end.
 
+mod progress;
+mod queue;

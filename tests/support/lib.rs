@@ -1,1 +1,5 @@
-//! s
+//! What the tests stand on.
+
+pub mod eventually;
+pub mod probe;
+pub mod redis;

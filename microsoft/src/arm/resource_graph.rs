@@ -20,7 +20,7 @@ use crate::{Arm, MicrosoftError};
 
 /// Without `id` there is no token for the next page, and without its order pages overlap.
 const QUERY: &str = "resources \
-    | project id, name, type, location, resourceGroup, subscriptionId, kind, sku, managedBy, tags \
+    | project id, name, type, kind, location, sku, managedBy, tags \
     | order by id asc";
 /// Microsoft's advice for one query.
 const SUBSCRIPTIONS_PER_QUERY: usize = 300;
@@ -80,7 +80,7 @@ impl Arm {
         &self,
         caller: Caller,
         subscriptions: Vec<Uuid>,
-    ) -> impl Stream<Item = Result<Vec<Resource>, MicrosoftError>> + Send + 'static {
+    ) -> impl Stream<Item = Result<Vec<Resource>, MicrosoftError>> + Send + 'static + use<> {
         let scan = Scan {
             link: self.link.clone(),
             caller,
@@ -142,7 +142,9 @@ impl Scan {
 
 /// More subscriptions than Resource Graph looks at: the rest is missing without a word in the body.
 fn refuse_cut_scope(headers: &HeaderMap) -> Result<(), MicrosoftError> {
-    let cut = headers.get("x-ms-tenant-subscription-limit-hit").is_some_and(|hit| hit.as_bytes() == b"true");
+    let cut = headers
+        .get("x-ms-tenant-subscription-limit-hit")
+        .is_some_and(|hit| hit.as_bytes().eq_ignore_ascii_case(b"true"));
     if cut {
         Err(incomplete("Resource Graph looked at a part of the subscriptions".to_owned()))
     } else {

@@ -47,7 +47,7 @@ impl Arm {
         &self,
         caller: Caller,
         subscription: Uuid,
-    ) -> impl Stream<Item = Result<Vec<ResourceGroup>, MicrosoftError>> + Send + 'static {
+    ) -> impl Stream<Item = Result<Vec<ResourceGroup>, MicrosoftError>> + Send + 'static + use<> {
         let call = self.get_of(subscription, "/resourcegroups?api-version=2024-07-01").patient();
         let rows = each::<Row>(self.link.clone(), caller, call);
         read_ahead(

@@ -70,7 +70,7 @@ impl Arm {
         &self,
         caller: Caller,
         subscription: Uuid,
-    ) -> impl Stream<Item = Result<Vec<Resource>, MicrosoftError>> + Send + 'static {
+    ) -> impl Stream<Item = Result<Vec<Resource>, MicrosoftError>> + Send + 'static + use<> {
         let path = "/resources?api-version=2024-07-01&$expand=createdTime,changedTime&$top=1000";
         let call = self.get_of(subscription, path).patient();
         let rows = each::<Row>(self.link.clone(), caller, call);

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
 /// The least wait: Microsoft sometimes writes `0` and then refuses again.
-const LEAST: Duration = Duration::from_secs(1);
+pub(super) const LEAST: Duration = Duration::from_secs(1);
 /// The longest wait that is believed; beyond it somebody's clock is wrong.
 const LONGEST: Duration = Duration::from_hours(1);
 

@@ -29,7 +29,7 @@ impl Bucket {
         }
     }
 
-    /// Takes over what Microsoft says is left. It may not have counted the `others` under way.
+    /// Takes over what Microsoft says is left. It may not have counted the `others`.
     pub fn learn(&mut self, now: Instant, remaining: u32, others: u32) {
         self.flow(now);
         let remaining = f64::from(remaining);

@@ -52,7 +52,7 @@ impl Window {
         Ok(())
     }
 
-    /// Takes over what Microsoft says is left. It may not have counted the `others` under way.
+    /// Takes over what Microsoft says is left. It may not have counted the `others`.
     pub fn learn(
         &mut self,
         sent: Instant,
@@ -69,7 +69,7 @@ impl Window {
         let most = remaining.saturating_add(others).saturating_add(1);
         let opened_by_us = most >= self.limit;
         self.limit = self.limit.max(remaining.saturating_add(1));
-        // Those under way may or may not be counted in what remains.
+        // The others may or may not be counted in what remains.
         self.left = self.left.max(remaining.saturating_sub(others)).min(remaining);
         if !open.confirmed {
             self.limit = self.limit.min(most);
@@ -169,7 +169,8 @@ mod tests {
     fn run_together(quota: &mut Quota, travels: &[(u64, u64)], length: Duration) -> (u32, u32) {
         let start = Instant::now();
         let mut window = Window::default();
-        let (mut answered, mut refused, mut under_way, mut order) = (0, 0, 0, 0);
+        let (mut answered, mut refused, mut order) = (0, 0, 0);
+        let (mut under_way, mut taken) = (0_i32, 0_i32);
         let mut events = BinaryHeap::new();
         for worker in 0..travels.len() {
             events.push(Reverse((start, order, worker, Event::Asks)));
@@ -181,21 +182,30 @@ mod tests {
             }
             let (there, back) = travels[worker];
             let (at, next) = match event {
-                Event::Asks => match window.take(now) {
-                    Err(again) => (again, Event::Asks),
-                    Ok(()) => {
+                Event::Asks => {
+                    if let Err(again) = window.take(now) {
+                        (again, Event::Asks)
+                    } else {
+                        taken += 1;
                         under_way += 1;
-                        (now + Duration::from_millis(there), Event::Arrives { sent: now })
+                        let others_then = under_way - 1 - taken;
+                        (now + Duration::from_millis(there), Event::Arrives { sent: now, others_then })
                     }
-                },
-                Event::Arrives { sent } => {
-                    let reply = quota.query(now);
-                    (now + Duration::from_millis(back), Event::Returns { sent, reply })
                 }
-                Event::Returns { sent, reply } => {
+                Event::Arrives { sent, others_then } => {
+                    let reply = quota.query(now);
+                    (now + Duration::from_millis(back), Event::Returns { sent, others_then, reply })
+                }
+                Event::Returns { sent, others_then, reply } => {
                     if let Some((remaining, resets_after)) = reply {
                         answered += 1;
-                        window.learn(sent, now, remaining, Some(resets_after), under_way - 1);
+                        window.learn(
+                            sent,
+                            now,
+                            remaining,
+                            Some(resets_after),
+                            u32::try_from(others_then + taken).expect("few"),
+                        );
                     } else {
                         refused += 1;
                         window.exhausted(now + LENGTH);
@@ -213,8 +223,8 @@ mod tests {
     #[derive(PartialEq, Eq, PartialOrd, Ord)]
     enum Event {
         Asks,
-        Arrives { sent: Instant },
-        Returns { sent: Instant, reply: Option<(u32, Duration)> },
+        Arrives { sent: Instant, others_then: i32 },
+        Returns { sent: Instant, others_then: i32, reply: Option<(u32, Duration)> },
     }
 
     proptest! {

@@ -128,6 +128,24 @@ async fn a_short_wait_is_waited_out() {
 }
 
 #[tokio::test]
+async fn a_scan_waits_out_its_quota_even_when_no_wait_is_named() {
+    let server = Server::start(|number, _, _| match number {
+        0 => json(
+            429,
+            "x-ms-user-quota-remaining: 0\r\nx-ms-user-quota-resets-after: 00:00:00\r\n",
+            r#"{"error":{"code":"RateLimiting","message":"wait","details":[{"code":"RateLimiting","message":"x"}]}}"#,
+        ),
+        _ => json(200, "", r#"{"totalRecords":0,"count":0,"resultTruncated":"false","data":[]}"#),
+    })
+    .await;
+
+    let pages: Vec<_> = server.client().arm().resource_graph(user(), vec![SUBSCRIPTION]).collect().await;
+
+    assert_eq!(pages, [Ok(vec![])]);
+    assert_eq!(server.received().len(), 2);
+}
+
+#[tokio::test]
 async fn a_body_beyond_all_measure_is_refused() {
     let announced = Server::start(|_, _, _| {
         Answer::Bytes("HTTP/1.1 200 X\r\ncontent-length: 99000000\r\n\r\n{".to_owned())

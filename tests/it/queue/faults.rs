@@ -173,6 +173,39 @@ async fn a_task_that_cannot_be_read_stops_nobody() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_clock_that_jumps_does_not_repeat_a_job() -> Result<()> {
+    let stage = Stage::redis().await?;
+    stage.plan("running", &[Act::Hold, Act::Hold]);
+    stage.push("running").await?;
+    let working = AtWork::start(stage.workers());
+    stage.eventually_began(1).await;
+    stage.push("running").await?;
+    {
+        let redis = stage.redis.lock().await;
+        let mut connection = redis.as_ref().context("a Redis")?.connect().await?;
+        let leased = format!("{{tenantry:{}}}:leased", Rehearse::NAME);
+        let () = redis::cmd("ZADD").arg(&leased).arg(1).arg("running").query_async(&mut connection).await?;
+        eventually("the lease is taken again", async || {
+            let mut ask = redis::cmd("ZSCORE");
+            let until: Option<f64> =
+                ask.arg(&leased).arg("running").query_async(&mut connection).await.ok().flatten();
+            until.filter(|until| *until > 1.0)
+        })
+        .await;
+    }
+    assert_eq!(stage.began().len(), 1, "the run under way goes on");
+
+    stage.release(1);
+    stage.eventually_began(2).await;
+    stage.release(1);
+    stage.eventually_idle().await;
+
+    working.stop().await?;
+    assert_eq!((stage.began().len(), stage.ended()), (2, 2), "and the push during it is answered");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_push_without_redis_fails_in_bounded_time() -> Result<()> {
     let stage = Stage::redis().await?;
     {

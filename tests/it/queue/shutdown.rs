@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use support::eventually::eventually;
+use tokio_util::sync::CancellationToken;
 use worker::queue::WorkerOptions;
 
 use super::stage::{Act, AtWork, Stage, on_both};
@@ -23,6 +24,11 @@ on_both! {
 
         working.ask_to_stop();
         stage.push("too late").await?;
+        let left = eventually("what is not running is left to others at once", async || {
+            let depth = stage.depth().await.ok()?;
+            (depth.ready == 1 && depth.leased == 1).then_some(())
+        });
+        left.await;
         stage.release(1);
         working.stop().await?;
 
@@ -51,6 +57,17 @@ on_both! {
         assert_eq!(stage.workers().run_due().await?, 1);
         assert_eq!(stage.ended(), 1);
         assert_eq!(stage.gave_up(), [""; 0], "five rounds are more than the job's attempts");
+    }
+
+    async fn workers_may_be_stopped_before_they_begin(stage: Stage) {
+        let shutdown = CancellationToken::new();
+        shutdown.cancel();
+        stage.push("key").await?;
+
+        stage.workers().run(shutdown).await?;
+
+        assert_eq!(stage.began(), [""; 0]);
+        assert_eq!(stage.depth().await?.ready, 1);
     }
 
     async fn idle_workers_stop_at_once(stage: Stage) {
