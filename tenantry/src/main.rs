@@ -1,1 +1,55 @@
-fn main() {}
+//! The executable: one binary, one image, sub-commands.
+
+mod cli;
+mod configuration;
+mod demo;
+mod development;
+mod runtime;
+mod simulate;
+mod telemetry;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use cli::{Cli, Command};
+use configuration::Problems;
+
+/// The exit code of a configuration that cannot work (`EX_CONFIG` of `sysexits.h`).
+const EX_CONFIG: u8 = 78;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    telemetry::start(cli.log.as_deref(), matches!(cli.command, Command::Demo(_)));
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+        tracing::debug!("a TLS provider was installed before");
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&anyhow::Error::from(error)),
+    };
+    match runtime.block_on(run(cli.command)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+async fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Demo(arguments) => demo::run(arguments).await,
+        Command::Serve(settings) => runtime::serve(settings.check(configuration::Needs::Serve)?).await,
+        Command::Api(settings) => runtime::api(settings.check(configuration::Needs::Apart)?).await,
+        Command::Worker(settings) => runtime::worker(settings.check(configuration::Needs::Apart)?).await,
+        Command::Migrate(database) => runtime::migrate(&database).await,
+        Command::Simulate(arguments) => simulate::run(arguments).await,
+        Command::Token(arguments) => development::print_token(arguments).await,
+        Command::Schema => {
+            println!("{}", api::graphql::sdl());
+            Ok(())
+        }
+    }
+}
+
+fn fail(error: &anyhow::Error) -> ExitCode {
+    eprintln!("tenantry: {error:#}");
+    if error.is::<Problems>() { ExitCode::from(EX_CONFIG) } else { ExitCode::FAILURE }
+}

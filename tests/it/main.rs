@@ -1,4 +1,9 @@
 //! The whole system, end to end.
 
+mod consent;
+mod faults;
+mod onboarding;
+mod processes;
 mod progress;
 mod queue;
+mod scan;

@@ -1,5 +1,14 @@
 //! What the tests stand on.
 
+pub mod app;
+pub mod clock;
+pub mod cloud;
+pub mod database;
 pub mod eventually;
+pub mod figures;
+pub mod ground;
+pub mod postgres;
 pub mod probe;
+pub mod processes;
 pub mod redis;
+pub mod stack;

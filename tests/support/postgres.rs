@@ -1,11 +1,10 @@
 //! A PostgreSQL of its own for a test that stops or kills it: a private process on a free port, with its data
 //! in a temporary folder. Tests that only need tables take a [`TestDatabase`](crate::database::TestDatabase).
 
-use std::ffi::OsStr;
 use std::fs;
 use std::net::TcpListener;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -17,14 +16,14 @@ use tokio::task::spawn_blocking;
 
 use crate::eventually::eventually;
 
+/// Of every server here.
+const SETTINGS: [&str; 3] = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=100"];
+
 /// Only what survives a crash of the machine is switched off: what survives a crash of the server stays.
-const SETTINGS: [&str; 5] = [
-    "listen_addresses=127.0.0.1",
-    "unix_socket_directories=",
-    "max_connections=100",
-    "fsync=off",
-    "full_page_writes=off",
-];
+const QUICK: [&str; 2] = ["fsync=off", "full_page_writes=off"];
+
+/// As it comes, apart from its memory, which nobody leaves as small as that.
+const DURABLE: [&str; 1] = ["shared_buffers=256MB"];
 
 /// A private `PostgreSQL`. It keeps its data over [`restart`](Self::restart) and [`kill`](Self::kill), and is
 /// gone when dropped.
@@ -32,14 +31,28 @@ pub struct PostgresServer {
     port: u16,
     programs: PathBuf,
     folder: TempDir,
+    /// Whether we are root, as which `PostgreSQL` refuses to run.
+    root: bool,
+    settings: &'static [&'static str],
     process: Option<Child>,
 }
 
 impl PostgresServer {
     /// Starts one on a free port.
     pub async fn start() -> Result<Self> {
+        Self::with(&QUICK).await
+    }
+
+    /// Starts one that writes as it would in an installation: for benchmarks.
+    pub async fn durable() -> Result<Self> {
+        Self::with(&DURABLE).await
+    }
+
+    async fn with(settings: &'static [&'static str]) -> Result<Self> {
         let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
-        let mut server = Self { port, programs: programs()?, folder: folder()?, process: None };
+        let folder = TempDir::new()?;
+        let root = fs::metadata(folder.path())?.uid() == 0;
+        let mut server = Self { port, programs: programs()?, folder, root, settings, process: None };
         server.initialize().await?;
         server.launch().await?;
         Ok(server)
@@ -78,6 +91,10 @@ impl PostgresServer {
     }
 
     async fn initialize(&self) -> Result<()> {
+        if self.root {
+            let owned = Command::new("chown").arg("postgres:").arg(self.folder.path()).status()?;
+            ensure!(owned.success(), "chown: {owned}; is there a user named postgres?");
+        }
         let mut initialize = self.program("initdb");
         initialize.args(["--username", "tenantry", "--auth", "trust", "--encoding", "UTF8"]);
         initialize.args(["--no-locale", "--no-sync", "--pgdata"]).arg(self.data());
@@ -87,48 +104,99 @@ impl PostgresServer {
     }
 
     async fn launch(&mut self) -> Result<()> {
-        let mut launch = self.program("postgres");
-        launch.arg("-D").arg(self.data()).args(["-p", &self.port.to_string()]);
-        for setting in SETTINGS {
-            launch.args(["-c", setting]);
-        }
-        let log = fs::File::create(self.folder.path().join("log"))?;
-        let process = self.process.insert(launch.stdout(Stdio::null()).stderr(log).spawn()?);
         let url = self.url();
-        let folder = self.folder.path();
-        let launched = eventually("PostgreSQL answers", async || {
-            if let Ok(Some(status)) = process.try_wait() {
-                let log = fs::read_to_string(folder.join("log")).unwrap_or_default();
-                return Some(Err(anyhow::anyhow!("PostgreSQL ended with {status}: {log}")));
+        self.process = Some(self.spawn()?);
+        let launched = eventually("PostgreSQL answers", async || match self.look() {
+            Ok(()) => {
+                let mut connection = PgConnection::connect(url.expose_secret()).await.ok()?;
+                connection.execute("select 1").await.ok().map(|_| Ok(()))
             }
-            let mut connection = PgConnection::connect(url.expose_secret()).await.ok()?;
-            connection.execute("select 1").await.ok().map(|_| Ok(()))
+            Err(error) => Some(Err(error)),
         });
         launched.await
+    }
+
+    /// Whether it is alive. The children of a killed server let go of its memory only when they notice; a
+    /// server that found it taken is started again.
+    fn look(&mut self) -> Result<()> {
+        let Some(status) = self.process.as_mut().map(Child::try_wait).transpose()?.flatten() else {
+            return Ok(());
+        };
+        let log = fs::read_to_string(self.log())?;
+        if !log.contains("pre-existing shared memory block") {
+            bail!("PostgreSQL ended with {status}: {log}");
+        }
+        self.process = Some(self.spawn()?);
+        Ok(())
+    }
+
+    fn spawn(&self) -> Result<Child> {
+        let mut launch = self.program("postgres");
+        launch.arg("-D").arg(self.data()).args(["-p", &self.port.to_string()]);
+        for setting in SETTINGS.iter().chain(self.settings) {
+            launch.args(["-c", setting]);
+        }
+        launch.stderr(fs::File::create(self.log())?).spawn().context("PostgreSQL does not start")
     }
 
     fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
 
-    /// `PostgreSQL` refuses to run as root; `setpriv` becomes the program, so a signal reaches it.
+    fn log(&self) -> PathBuf {
+        self.folder.path().join("log")
+    }
+
+    /// One of its programs. `setpriv` becomes the program, so that a signal reaches it.
     fn program(&self, name: &str) -> Command {
         let program = self.programs.join(name);
-        let mut command = if is_root(self.folder.path()) {
-            let mut command = Command::new("setpriv");
+        let mut command = Command::new(if self.root { "setpriv".as_ref() } else { program.as_path() });
+        if self.root {
             command.args(["--reuid", "postgres", "--regid", "postgres", "--init-groups", "--"]).arg(program);
-            command
-        } else {
-            Command::new(program)
-        };
+        }
         command.current_dir(self.folder.path()).stdin(Stdio::null()).stdout(Stdio::null());
         command
     }
+}
+
+/// The folder with `initdb`, `pg_ctl` and `postgres`; Debian keeps them off the path.
+fn programs() -> Result<PathBuf> {
+    let path = std::env::var_os("PATH").context("there is no PATH")?;
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut debian: Vec<_> = versions.map(|version| version.path().join("bin")).collect();
+    debian.sort();
+    std::env::split_paths(&path)
+        .chain(debian.into_iter().rev())
+        .find(|folder| folder.join("initdb").is_file())
+        .context("initdb is nowhere; is PostgreSQL installed?")
 }
 
 impl Drop for PostgresServer {
     fn drop(&mut self) {
         // A server that is gone already is no harm.
         let _ = self.kill();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_committed_outlives_a_stop_and_a_kill() -> Result<()> {
+        let mut server = PostgresServer::start().await?;
+        let url = server.url();
+        let mut connection = PgConnection::connect(url.expose_secret()).await?;
+        connection.execute("create table kept as select 7 as number").await?;
+
+        server.kill()?;
+        assert!(connection.execute("select 1").await.is_err());
+        server.restart().await?;
+        server.restart().await?;
+
+        let mut connection = PgConnection::connect(url.expose_secret()).await?;
+        let number: i32 = sqlx::query_scalar("select number from kept").fetch_one(&mut connection).await?;
+        assert_eq!(number, 7);
+        Ok(())
     }
 }

@@ -7,7 +7,7 @@ use entity::resource;
 use entity::tags::Tags;
 use entity::{Owned, subscription};
 use futures::TryStreamExt;
-use sea_orm::sea_query::OnConflict;
+use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QuerySelect, Set};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -153,11 +153,12 @@ pub(crate) async fn upsert(
             Column::Tags,
             Column::TagTerms,
             Column::ContentHash,
-            Column::AzureCreatedAt,
-            Column::AzureChangedAt,
             Column::ChangedAt,
             Column::DeletedAt,
         ])
+        // Resource Graph does not tell these times; what Resource Manager told before stays.
+        .value(Column::AzureCreatedAt, known_or_new("azure_created_at"))
+        .value(Column::AzureChangedAt, known_or_new("azure_changed_at"))
         .to_owned();
     for chunk in rows.chunks(CHUNK) {
         resource::Entity::insert_many(chunk.to_vec())
@@ -166,6 +167,10 @@ pub(crate) async fn upsert(
             .await?;
     }
     Ok(())
+}
+
+fn known_or_new(column: &'static str) -> Expr {
+    Expr::cust(format!("coalesce(excluded.{column}, resource.{column})"))
 }
 
 /// A hash of everything that a scan tells of a resource. Ids and groups change their case between pages

@@ -49,7 +49,8 @@ impl Progress {
         Self { heard: broadcast::Sender::new(BACKLOG), outbox: None }
     }
 
-    /// A bus for the watchers of every process with the same `url`.
+    /// A bus for the watchers of every process with the same `url`. Fails if nobody answers there; from then
+    /// on it survives that.
     pub async fn redis(url: &SecretString) -> Result<Self, ProgressError> {
         let heard = broadcast::Sender::new(BACKLOG);
         let (outbox, outgoing) = mpsc::channel(OUTBOX);

@@ -1,8 +1,8 @@
 //! The queue: pushes jobs by their type, and runs them on apalis' workers.
 //!
-//! What is stored where: [`store`] is the contract and says what a task goes through; [`redis`] and
-//! [`memory`] keep it. [`keeper`] talks to the store for one worker process, [`lease`] is the apalis backend
-//! fed by it, [`attempt`] runs one job and decides what its end means. apalis-redis 1.0 as published stops at
+//! `store` is the contract and says what a task goes through; `redis` and `memory` keep it. `keeper` talks
+//! to the store for one worker process, `lease` is the apalis backend fed by it, `attempt` runs one job and
+//! decides what its end means, and `workers` puts these together. apalis-redis 1.0 as published stops at
 //! 8,000 due tasks, dies of an answer that takes half a second, and runs tasks twice, hence our own backend.
 //!
 //! The queue promises: a pushed key runs at least once after the push, never twice at a time; a task whose
@@ -51,9 +51,9 @@ pub enum QueueError {
         #[source]
         source: serde_json::Error,
     },
-    /// The workers stopped on their own.
-    #[error("the workers stopped")]
-    Stopped(#[source] anyhow::Error),
+    /// The workers stopped without being asked to; the log says why.
+    #[error("the workers stopped without being asked to")]
+    Stopped,
 }
 
 /// When a pushed job is to run.
@@ -87,7 +87,8 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// A queue in Redis, shared by every process with the same `url`.
+    /// A queue in Redis, shared by every process with the same `url`. Fails if nobody answers there; from
+    /// then on it survives that.
     pub async fn redis(url: &SecretString) -> Result<Self, QueueError> {
         Ok(Self { store: Store::Redis(RedisStore::connect(url).await?) })
     }

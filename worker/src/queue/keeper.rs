@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::QueueError;
 use super::store::{BATCH, LeasedTask, Settlement, Store};
-use super::ticket::{Report, Ticket};
+use super::ticket::{Outcome, Report, Ticket};
 
 /// Work is looked for this often, whatever the bell says: a bell can be lost.
 const SAFETY_TICK: Duration = Duration::from_millis(250);
@@ -60,7 +60,10 @@ pub(super) struct Keeper {
 }
 
 struct Held {
+    /// With the token that the store knows.
     task: LeasedTask,
+    /// The token on the ticket.
+    ticket: Arc<str>,
     lost: CancellationToken,
 }
 
@@ -163,13 +166,25 @@ impl Keeper {
     }
 
     fn deliver(&mut self, task: LeasedTask) {
+        if let Some(held) = self.held.get_mut(&task.key) {
+            if task.resumes.as_ref() == Some(&held.task.token) {
+                // Our lease had run out, by a pause or a jump of the store's clock, and came straight back.
+                held.task = task;
+                return;
+            }
+            // Somebody else had it in between: the run under way here is overtaken.
+            held.lost.cancel();
+        }
+        if self.assignment.closing.is_cancelled() {
+            let LeasedTask { key, token, attempt, .. } = task;
+            let verdict = Outcome::HandedBack.verdict(attempt);
+            return self.note(Report { key, token, verdict });
+        }
         let lost = CancellationToken::new();
         let ticket = Ticket::new(&task, lost.clone(), self.reports.clone());
         let payload = Arc::clone(&task.payload);
-        if let Some(before) = self.held.insert(Arc::clone(&task.key), Held { task, lost }) {
-            // Our own lease ran out, and the task came back to us: the run under way is the one that is late.
-            before.lost.cancel();
-        }
+        let held = Held { ticket: Arc::clone(&task.token), task, lost };
+        self.held.insert(Arc::clone(&held.task.key), held);
         // Refused only when nobody takes deliveries any more; then the dropped ticket hands the lease back.
         let _ = self.deliveries.try_send(Delivery { payload, ticket });
     }
@@ -187,8 +202,10 @@ impl Keeper {
         }
     }
 
-    fn note(&mut self, Report { key, token, verdict }: Report) {
-        if self.held.get(&key).is_some_and(|held| held.task.token == token) {
+    fn note(&mut self, Report { key, token: ticket, verdict }: Report) {
+        let held = self.held.get(&key).filter(|held| held.ticket == ticket);
+        let token = held.map_or(&ticket, |held| &held.task.token).clone();
+        if held.is_some() {
             self.held.remove(&key);
         }
         if let Some(verdict) = verdict {

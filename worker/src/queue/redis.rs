@@ -40,8 +40,8 @@ static SETTLE: LazyLock<Script> = script!("redis/settle.lua");
 static DEPTH: LazyLock<Script> = script!("redis/depth.lua");
 static HASTEN: LazyLock<Script> = script!("redis/hasten.lua");
 
-/// Key, payload, attempt and order of a leased task.
-type LeasedReply = (String, Vec<u8>, u32, u64);
+/// Key, payload, attempt, order, and the lease that is resumed, of a leased task.
+type LeasedReply = (String, Vec<u8>, u32, u64, String);
 
 /// The bells of this process, by channel.
 type Bells = Arc<Mutex<HashMap<String, watch::Sender<()>>>>;
@@ -88,12 +88,13 @@ impl RedisStore {
         let mut call = invoke(&LEASE, queue);
         call.arg(&**token).arg(count.min(BATCH)).arg(millis(lease)).arg(BATCH);
         let (next, tasks): (i64, Vec<LeasedReply>) = self.call(&call).await?;
-        let tasks = tasks.into_iter().map(|(key, payload, attempt, order)| LeasedTask {
+        let tasks = tasks.into_iter().map(|(key, payload, attempt, order, resumes)| LeasedTask {
             key: key.into(),
             token: Arc::clone(token),
             payload: payload.into(),
             attempt,
             order,
+            resumes: (!resumes.is_empty()).then(|| resumes.into()),
         });
         Ok(Leases { tasks: tasks.collect(), next: duration(next) })
     }

@@ -43,6 +43,8 @@ pub(super) struct LeasedTask {
     pub attempt: u32,
     /// The place in the line of what is ready; the smallest goes first.
     pub order: u64,
+    /// The same keeper's lease that had run out; the run that began under it may still be under way.
+    pub resumes: Option<Arc<str>>,
 }
 
 /// What a call for work brought.

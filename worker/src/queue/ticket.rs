@@ -137,6 +137,7 @@ mod tests {
             payload: Arc::from([]),
             attempt: 3,
             order: 0,
+            resumes: None,
         };
         (Ticket::new(&task, CancellationToken::new(), reports), reported)
     }

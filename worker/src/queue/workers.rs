@@ -1,6 +1,5 @@
 //! The workers of one process: apalis' runtime over leases.
 
-use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,8 +16,8 @@ use uuid::Uuid;
 use super::attempt::{Settle, attempt};
 use super::keeper::{Assignment, Delivery};
 use super::lease::{Lease, decode};
-use super::store::{Settlement, Store};
-use super::ticket::Ticket;
+use super::store::{LeasedTask, Settlement, Store};
+use super::ticket::{Report, Ticket};
 use super::{Queue, QueueError};
 use crate::job::Job;
 
@@ -70,6 +69,7 @@ impl Workers {
             lease: self.options.lease,
             // Tokens must differ from those of every other process, and of this one's former lives.
             name: format!("{}-{}", self.options.instance, Uuid::new_v4()),
+            shutdown: shutdown.clone(),
             keepers: TaskTracker::new(),
         });
         let monitor = self.crews.iter().fold(Monitor::new(), |monitor, crew| crew.join(monitor, &place));
@@ -87,7 +87,10 @@ impl Workers {
         if tokio::time::timeout(LAST_REPORTS, place.keepers.wait()).await.is_err() {
             tracing::warn!("stopped without handing every lease back; they will run out");
         }
-        stopped.map_err(|error| QueueError::Stopped(error.into()))
+        if stopped.is_err() || !shutdown.is_cancelled() {
+            return Err(QueueError::Stopped);
+        }
+        Ok(())
     }
 
     /// Runs everything that is due, one task after the other, until nothing is. Answers how many attempts
@@ -124,6 +127,7 @@ struct Workplace {
     store: Store,
     lease: Duration,
     name: String,
+    shutdown: CancellationToken,
     keepers: TaskTracker,
 }
 
@@ -138,10 +142,7 @@ struct Registered<J: Job> {
     context: J::Context,
 }
 
-impl<J: Job> Crew for Registered<J>
-where
-    J::Context: Any,
-{
+impl<J: Job> Crew for Registered<J> {
     fn queue(&self) -> &'static str {
         J::NAME
     }
@@ -156,7 +157,7 @@ where
                 hands: J::CONCURRENCY,
                 lease: place.lease,
                 name: name.clone(),
-                closing: CancellationToken::new(),
+                closing: place.shutdown.child_token(),
             };
             WorkerBuilder::new(name)
                 .backend(Lease::<J>::start(assignment, &place.keepers))
@@ -178,25 +179,30 @@ where
                     return Ok(attempts);
                 };
                 attempts += 1;
-                let (reports, mut reported) = mpsc::unbounded_channel();
-                let ticket = Ticket::new(&task, CancellationToken::new(), reports);
-                let delivery = Delivery { payload: Arc::clone(&task.payload), ticket: ticket.clone() };
-                if let Some(job) = decode::<J>(&delivery) {
-                    let run = attempt(job, Data::new(self.context.clone()), Data::new(ticket.clone()));
-                    let outcome = match AssertUnwindSafe(run).catch_unwind().await {
-                        Ok(Ok(outcome)) => outcome,
-                        Err(_) => Settle { queue: J::NAME }.panicked(&ticket),
-                    };
-                    ticket.settle(outcome);
-                }
-                if let Some(report) = reported.recv().await
-                    && let Some(verdict) = report.verdict
-                {
-                    let settlement = Settlement { key: report.key, token: report.token, verdict };
+                if let Some(settlement) = self.run(&task).await {
                     store.settle(J::NAME, &[settlement]).await?;
                 }
             }
         }
         .boxed()
+    }
+}
+
+impl<J: Job> Registered<J> {
+    /// Runs `task` here and now, without apalis.
+    async fn run(&self, task: &LeasedTask) -> Option<Settlement> {
+        let (reports, mut reported) = mpsc::unbounded_channel();
+        let ticket = Ticket::new(task, CancellationToken::new(), reports);
+        let delivery = Delivery { payload: Arc::clone(&task.payload), ticket: ticket.clone() };
+        if let Some(job) = decode::<J>(&delivery) {
+            let run = attempt(job, Data::new(self.context.clone()), Data::new(ticket.clone()));
+            let outcome = match AssertUnwindSafe(run).catch_unwind().await {
+                Ok(Ok(outcome)) => outcome,
+                Err(_) => Settle { queue: J::NAME }.panicked(&ticket),
+            };
+            ticket.settle(outcome);
+        }
+        let Report { key, token, verdict } = reported.recv().await?;
+        Some(Settlement { key, token, verdict: verdict? })
     }
 }

@@ -127,15 +127,18 @@ impl Line {
         while tasks.len() < count.min(BATCH) {
             let Some((_, key)) = self.ready.first().cloned() else { break };
             let Some((key, mut task)) = self.take(&key) else { break };
-            task.absorb();
+            let resumes = task.reaped.take().filter(|reaped| keeper(reaped) == keeper(token));
+            if resumes.is_none() {
+                task.absorb();
+            }
             task.attempts += 1;
-            task.reaped = None;
             tasks.push(LeasedTask {
                 key: Arc::clone(&key),
                 token: Arc::clone(token),
                 payload: Arc::clone(&task.payload),
                 attempt: task.attempts,
                 order: task.order,
+                resumes,
             });
             task.place = Place::Leased { token: Arc::clone(token), until: now + lease };
             self.put(key, task);
@@ -262,6 +265,11 @@ impl Line {
     }
 }
 
+/// The name that the tokens of one keeper begin with.
+fn keeper(token: &str) -> Option<&str> {
+    token.rsplit_once('/').map(|(keeper, _)| keeper)
+}
+
 /// The first keys whose time has come.
 fn due(set: &BTreeSet<(u64, Arc<str>)>, now: u64) -> Vec<Arc<str>> {
     set.iter().take_while(|(at, _)| *at <= now).take(BATCH).map(|(_, key)| Arc::clone(key)).collect()
@@ -347,10 +355,20 @@ mod tests {
                         line.push(&NewTask { key, payload: Vec::new(), deadline, delay }, now);
                     }
                     Step::Lease { count } => {
-                        let token: Arc<str> = number.to_string().into();
+                        let keeper = number % 2;
+                        let token: Arc<str> = format!("{keeper}/{number}").into();
                         let leases = line.lease(&token, count, LEASE, now);
                         prop_assert!(leases.tasks.is_sorted_by_key(|task| task.order));
                         for task in leases.tasks {
+                            let own = |run: &LeasedTask| {
+                                run.key == task.key && run.token.starts_with(&keeper.to_string())
+                            };
+                            let before = runs.iter().position(own);
+                            if let Some(run) = before.filter(|run| task.resumes.as_ref() == Some(&runs[*run].token)) {
+                                runs[run].token = task.token;
+                                continue;
+                            }
+                            before.map(|run| runs.remove(run));
                             unanswered.remove(&*task.key);
                             runs.push_back(task);
                         }

@@ -1,6 +1,12 @@
 -- ARGV: token, how many, lease in ms, how many to look at.
 local token, count, lease, bound = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 
+-- A keeper's tokens begin with its name. A run that comes back to its own keeper is still under way there,
+-- and does not answer what was pushed since it began.
+local function comes_back(task)
+  return task.reaped and string.match(task.reaped, '^(.*)/') == string.match(token, '^(.*)/')
+end
+
 local function due(set)
   local keys = redis.call('ZRANGEBYSCORE', set, '-inf', whole(now), 'LIMIT', 0, bound)
   if #keys > 0 then
@@ -31,11 +37,14 @@ for at = 1, #taken, 2 do
   local key = taken[at]
   local task = read(key)
   if task then
-    absorb(task)
+    local resumes = comes_back(task) and task.reaped or ''
+    if resumes == '' then
+      absorb(task)
+    end
     task.token, task.reaped, task.attempts = token, nil, task.attempts + 1
     redis.call('ZADD', leased, whole(now + lease), key)
     write(key, task)
-    reply[#reply + 1] = { key, task.payload, task.attempts, whole(task.order) }
+    reply[#reply + 1] = { key, task.payload, task.attempts, whole(task.order), resumes }
   else
     redis.call('HDEL', tasks, key)
   end

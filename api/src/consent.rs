@@ -1,0 +1,50 @@
+//! How a consent is asked for, and what becomes of the person who went to Microsoft for it.
+//!
+//! The member gets a link to our own `/consent/start`, which marks the browser and passes it on to
+//! Microsoft: the sign-in that comes back is accepted only from the browser that went, only once, and
+//! only for ten minutes.
+
+mod callback;
+mod page;
+mod start;
+
+pub use callback::{Returned, receive};
+pub use page::Page;
+pub use start::{StartConsentError, start, visit};
+
+use entity::{Keyring, consent};
+use rand::Rng;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+
+/// What is kept, sealed, between the start of a consent and its return.
+#[derive(Serialize, Deserialize)]
+struct SealedRequest {
+    nonce: String,
+    code_verifier: String,
+}
+
+impl SealedRequest {
+    fn seal(&self, keyring: &Keyring, row: &str) -> Vec<u8> {
+        let text = serde_json::to_vec(self).expect("two texts serialize");
+        keyring.seal(&text, row)
+    }
+
+    /// None: it was erased, or this installation cannot open it.
+    fn open(keyring: &Keyring, consent: &consent::Model) -> Option<Self> {
+        let sealed = consent.sealed_request.as_deref()?;
+        let text = keyring
+            .open_text(sealed, &consent.row())
+            .inspect_err(|error| tracing::error!(consent.id = %consent.id, %error, "consent does not open"))
+            .ok()?;
+        serde_json::from_str(text.expose_secret()).ok()
+    }
+}
+
+/// 256 random bits, fit for a URL and for a PKCE verifier.
+fn random_secret() -> SecretString {
+    use base64::Engine;
+    let mut bytes = [0_u8; 32];
+    rand::rng().fill_bytes(&mut bytes);
+    SecretString::from(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes))
+}

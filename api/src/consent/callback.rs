@@ -1,0 +1,231 @@
+//! What comes back from Microsoft's sign-in, and what is made of it.
+
+use entity::consent::{self, State};
+use entity::{Failure, FixableBy, Owned, operation, tenant};
+use microsoft::{Identity, MicrosoftError};
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, DbErr, EntityTrait, QueryFilter, Set, TransactionTrait, Unchanged,
+};
+use secrecy::{ExposeSecret, SecretString};
+use uuid::Uuid;
+
+use super::{Page, SealedRequest};
+use crate::services::Services;
+
+/// The query of a browser that comes back, and the secret it was marked with.
+#[derive(Default)]
+pub struct Returned {
+    /// The state parameter.
+    pub state: Option<SecretString>,
+    /// The authorization code, if the consent was granted.
+    pub code: Option<SecretString>,
+    /// Microsoft's `error`, if it was not.
+    pub error: Option<String>,
+    /// Microsoft's `error_subcode`.
+    pub error_subcode: Option<String>,
+    /// Microsoft's `error_description`.
+    pub error_description: Option<String>,
+    /// The cookie that [`super::visit`] gave the browser.
+    pub browser: Option<SecretString>,
+}
+
+/// Takes what came back; answers the page to show.
+pub async fn receive(services: &Services, returned: Returned) -> Page {
+    match accept(services, returned).await {
+        Ok(page) | Err(page) => page,
+    }
+}
+
+async fn accept(services: &Services, returned: Returned) -> Result<Page, Page> {
+    let consent = claim(services, &returned).await?;
+    match grant(services, &consent, &returned).await {
+        Ok(Grant { token, expires_at, identity }) => {
+            let stored = store(services, &consent, &token, expires_at, &identity).await;
+            let operation = stored.map_err(|error| Page::broken(&error))?;
+            tracing::info!(consent.id = %consent.id, operation.id = %operation.id, "consent granted");
+            // The row is stored: should the bell be lost, the sweep rings it.
+            if let Err(error) = worker::operations::ring(&services.queue, &operation).await {
+                tracing::warn!(operation.id = %operation.id, %error, "the bell was not rung");
+            }
+            Ok(Page::granted())
+        }
+        Err(failure) => {
+            tracing::warn!(consent.id = %consent.id, failure.code, failure.trace_id, "consent not granted");
+            refuse(services, &consent, &failure).await.map_err(|error| Page::broken(&error))?;
+            Err(Page::refused(&failure))
+        }
+    }
+}
+
+/// Finds the consent and spends its state, so that a second delivery finds it spent.
+async fn claim(services: &Services, returned: &Returned) -> Result<consent::Model, Page> {
+    let state = returned.state.as_ref().ok_or_else(Page::unknown)?;
+    let found = consent::Entity::by_state(state.expose_secret()).one(&services.database).await;
+    let consent = found.map_err(|error| Page::broken(&error))?.ok_or_else(Page::unknown)?;
+    if consent.state != State::Pending {
+        return Err(Page::of_spent(&consent));
+    }
+    if consent.expires_at <= services.clock.now() {
+        return Err(Page::expired());
+    }
+    let browser = returned.browser.as_ref().map(|browser| consent::hash(browser.expose_secret()));
+    if browser.is_none() || browser != consent.browser_hash {
+        return Err(Page::wrong_browser());
+    }
+    let spent = consent::Entity::update_many()
+        .set(consent::ActiveModel {
+            state: Set(State::Returned),
+            sealed_request: Set(None),
+            ..Default::default()
+        })
+        .filter(consent::Column::Id.eq(consent.id))
+        .filter(consent::Column::State.eq(State::Pending))
+        .exec(&services.database)
+        .await
+        .map_err(|error| Page::broken(&error))?;
+    if spent.rows_affected == 0 {
+        return Err(Page::already_received());
+    }
+    Ok(consent)
+}
+
+struct Grant {
+    token: SecretString,
+    expires_at: chrono::DateTime<chrono::Utc>,
+    identity: Identity,
+}
+
+/// Exchanges the code and checks who it is from.
+async fn grant(services: &Services, consent: &consent::Model, returned: &Returned) -> Result<Grant, Failure> {
+    if let Some(error) = &returned.error {
+        let refusal = microsoft::authorization_refusal(
+            error,
+            returned.error_subcode.as_deref(),
+            returned.error_description.as_deref(),
+        );
+        return Err(worker::failures::of_refusal(&refusal));
+    }
+    let incomplete = || {
+        Failure::new(
+            "SIGN_IN_INCOMPLETE",
+            true,
+            FixableBy::Member,
+            "Microsoft's answer carried no authorization code. Ask for a new consent.",
+        )
+    };
+    let code = returned.code.as_ref().ok_or_else(incomplete)?;
+    let request = SealedRequest::open(&services.keyring, consent).ok_or_else(incomplete)?;
+    let login = services.microsoft.login();
+    let verifier = SecretString::from(request.code_verifier);
+    let granted =
+        login.exchange_code(consent.entra_tenant_id, code, &verifier).await.map_err(exchange_failed)?;
+    let identity =
+        login.verify_id_token(granted.id_token.expose_secret(), &request.nonce).await.map_err(|error| {
+            tracing::warn!(consent.id = %consent.id, %error, "id token refused");
+            Failure::new(
+                "SIGN_IN_NOT_VERIFIED",
+                true,
+                FixableBy::Member,
+                "The sign-in could not be verified. Ask for a new consent; if it happens again, give the trace \
+                 id to whoever runs this installation.",
+            )
+        })?;
+    if identity.tenant_id != consent.entra_tenant_id {
+        return Err(Failure::new(
+            "WRONG_TENANT",
+            true,
+            FixableBy::Member,
+            "The sign-in was for another tenant than the one asked for. Ask again, and sign in with an account \
+             of the right tenant.",
+        ));
+    }
+    Ok(Grant { token: granted.access_token, expires_at: granted.expires_at, identity })
+}
+
+fn exchange_failed(error: MicrosoftError) -> Failure {
+    worker::failures::of_microsoft(&error)
+}
+
+async fn refuse(services: &Services, consent: &consent::Model, failure: &Failure) -> Result<(), DbErr> {
+    let refused = consent::ActiveModel {
+        id: Unchanged(consent.id),
+        state: Set(State::Refused),
+        failure: Set(Some(failure.clone())),
+        ..Default::default()
+    };
+    refused.update(&services.database).await?;
+    Ok(())
+}
+
+/// Tenant, grant and operation are stored together or not at all.
+async fn store(
+    services: &Services,
+    consent: &consent::Model,
+    token: &SecretString,
+    expires_at: chrono::DateTime<chrono::Utc>,
+    identity: &Identity,
+) -> Result<operation::Model, DbErr> {
+    let now = services.clock.now();
+    let transaction = services.database.begin().await?;
+    let tenant_id = ensure_tenant(&transaction, consent, now).await?;
+    let granted = consent::ActiveModel {
+        id: Unchanged(consent.id),
+        tenant_id: Set(Some(tenant_id)),
+        state: Set(State::Granted),
+        sealed_token: Set(Some(services.keyring.seal(token.expose_secret().as_bytes(), &consent.row()))),
+        consenting_user_id: Set(identity.object_id),
+        granted_at: Set(Some(now)),
+        window_closes_at: Set(Some(expires_at.min(now + consent::WINDOW))),
+        ..Default::default()
+    };
+    granted.update(&transaction).await?;
+    let operation = operation::ActiveModel {
+        id: Set(Uuid::now_v7()),
+        organization_id: Set(consent.organization_id),
+        tenant_id: Set(tenant_id),
+        consent_id: Set(Some(consent.id)),
+        member_id: Set(consent.member_id),
+        kind: Set(operation::Kind::OnboardTenant),
+        state: Set(operation::State::Queued),
+        discovered: Set(false),
+        failure: Set(None),
+        cancel_requested_at: Set(None),
+        created_at: Set(now),
+        started_at: Set(None),
+        finished_at: Set(None),
+        deadline_at: Set(now + worker::operations::DEADLINE),
+        heartbeat_at: Set(now),
+    };
+    let operation = operation.insert(&transaction).await?;
+    transaction.commit().await?;
+    Ok(operation)
+}
+
+async fn ensure_tenant(
+    database: &impl sea_orm::ConnectionTrait,
+    consent: &consent::Model,
+    now: chrono::DateTime<chrono::Utc>,
+) -> Result<Uuid, DbErr> {
+    let tenant = tenant::ActiveModel {
+        id: Set(Uuid::now_v7()),
+        organization_id: Set(consent.organization_id),
+        entra_tenant_id: Set(consent.entra_tenant_id),
+        display_name: Set(None),
+        default_domain: Set(None),
+        state: Set(tenant::State::Connecting),
+        failure: Set(None),
+        principal_id: Set(None),
+        created_at: Set(now),
+        updated_at: Set(now),
+    };
+    let known = OnConflict::columns([tenant::Column::OrganizationId, tenant::Column::EntraTenantId])
+        .update_column(tenant::Column::UpdatedAt)
+        .to_owned();
+    tenant::Entity::insert_many([tenant]).on_conflict(known).exec_without_returning(database).await?;
+    let stored = tenant::Entity::owned_by(consent.organization_id)
+        .filter(tenant::Column::EntraTenantId.eq(consent.entra_tenant_id))
+        .one(database)
+        .await?;
+    stored.map(|tenant| tenant.id).ok_or_else(|| DbErr::RecordNotFound("the tenant just stored".to_owned()))
+}

@@ -1,0 +1,87 @@
+//! The GraphQL schema: what front ends and partners can ask for, and how it is answered.
+//!
+//! Cut by domain, then one file per operation. What every file leans on:
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `scope.rs` | the one guard: on whose behalf, and with which role, a field is resolved |
+//! | `ids.rs` | global ids, which say their kind |
+//! | `stored.rs` | from rows to objects: the finders |
+//! | `batch.rs` | why a page costs the same number of statements however long it is |
+//! | `pager.rs` | pages of any list |
+//! | `text.rs` | how texts are compared, the same on both databases |
+//! | `user_error.rs`, `failure.rs` | what a person can do something about |
+
+mod batch;
+mod consent;
+mod failure;
+mod ids;
+mod node;
+mod operation;
+mod pager;
+mod resource;
+mod scope;
+mod stored;
+mod subscription;
+mod tenant;
+mod text;
+mod user_error;
+mod viewer;
+
+use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions};
+
+use crate::services::Services;
+
+/// The schema.
+pub type Schema = async_graphql::Schema<Query, Mutation, LiveQuery>;
+
+/// What can be asked. Everything needs the role `VIEWER`, and shows what belongs to the viewer's organization:
+/// what does not is answered exactly like what does not exist.
+#[derive(MergedObject, Default)]
+#[graphql(name = "Query")]
+pub struct Query(
+    viewer::Viewers,
+    node::Nodes,
+    tenant::Tenants,
+    subscription::Subscriptions,
+    resource::Resources,
+    operation::Operations,
+    consent::Consents,
+);
+
+/// What can be started or stopped. Each says which role it needs. What a person can do something about is in
+/// `userErrors`, never in `errors`.
+#[derive(MergedObject, Default)]
+#[graphql(name = "Mutation")]
+pub struct Mutation(
+    consent::StartConsent,
+    tenant::ScanTenant,
+    operation::CancelOperation,
+    operation::RetryOperation,
+);
+
+/// What can be watched while it happens. Everything needs the role `VIEWER`.
+#[derive(MergedSubscription, Default)]
+#[graphql(name = "Subscription")]
+pub struct LiveQuery(operation::FollowOperation);
+
+/// The schema, answering with `services`; without them it can be described and nothing more. A request has to
+/// bring its [`Viewer`](crate::viewer::Viewer) along as data.
+pub fn schema(services: Option<Services>) -> Schema {
+    let schema = Schema::build(Query::default(), Mutation::default(), LiveQuery::default());
+    match services {
+        Some(services) => schema.data(services).finish(),
+        None => schema.finish(),
+    }
+}
+
+/// The schema in GraphQL's own language: the public contract.
+pub fn sdl() -> String {
+    let options = SDLExportOptions::new().use_space_ident().prefer_single_line_descriptions();
+    schema(None).sdl_with_options(options).trim_end().to_owned()
+}
+
+/// A count as GraphQL's `Int`, which has 32 bits.
+fn int(count: i64) -> i32 {
+    i32::try_from(count).unwrap_or(if count < 0 { i32::MIN } else { i32::MAX })
+}

@@ -1,0 +1,169 @@
+//! A consent: one grant by a consenting user, with a window.
+
+mod consents;
+mod start_consent;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_graphql::{Context, Enum, ID, Object};
+use chrono::{DateTime, Utc};
+use entity::{consent, operation};
+use sea_orm::{ColumnTrait, DbErr, QueryFilter, QueryOrder};
+use uuid::Uuid;
+
+pub use consents::Consents;
+pub use start_consent::StartConsent;
+
+use super::batch::Batch;
+use super::failure::Failure;
+use super::ids::Kind;
+use super::operation::Operation;
+use super::scope::{Scope, or_null};
+use super::stored::{Identified, Row, Stored};
+use super::tenant::Tenant;
+
+/// What is consented for.
+#[derive(Enum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[graphql(name = "ConsentKind", remote = "entity::consent::Kind")]
+pub enum ConsentKind {
+    /// Azure subscriptions, by impersonating the consenting user for the window.
+    #[default]
+    Azure,
+}
+
+/// Where a consent stands.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+#[graphql(name = "ConsentState", remote = "entity::consent::State")]
+pub enum ConsentState {
+    /// Asked for; nobody has come back yet.
+    Pending,
+    /// Somebody came back, and Microsoft is being asked for the token.
+    Returned,
+    /// Granted; the window is open until `closesAt`.
+    Granted,
+    /// Refused, cancelled, or not acceptable; `failure` says which.
+    Refused,
+    /// Nobody came back in time.
+    Expired,
+    /// The window has closed and the delegated token is erased.
+    Closed,
+}
+
+/// A consent.
+pub struct Consent {
+    row: consent::Model,
+    siblings: Arc<Siblings>,
+}
+
+struct Siblings {
+    tenants: Batch<Tenant>,
+    /// By the consent's id.
+    operations: Batch<Operation>,
+}
+
+impl Stored for Consent {
+    type Entity = consent::Entity;
+    const ID: consent::Column = consent::Column::Id;
+
+    fn row_id(row: &Row<Self>) -> Uuid {
+        row.id
+    }
+
+    fn together(rows: Vec<Row<Self>>) -> Vec<Self> {
+        let siblings = Arc::new(Siblings {
+            tenants: Batch::of(rows.iter().filter_map(|row| row.tenant_id)),
+            operations: Batch::of(rows.iter().map(|row| row.id)),
+        });
+        rows.into_iter().map(|row| Self { row, siblings: Arc::clone(&siblings) }).collect()
+    }
+}
+
+impl Identified for Consent {
+    const KIND: Kind = Kind::Consent;
+}
+
+/// One grant by a consenting user, with a window.
+#[Object(name = "Consent")]
+impl Consent {
+    /// Its id.
+    pub(super) async fn id(&self) -> ID {
+        Self::KIND.id(self.row.id)
+    }
+
+    /// What is consented for.
+    async fn kind(&self) -> ConsentKind {
+        self.row.kind.into()
+    }
+
+    /// Where it stands.
+    async fn state(&self) -> ConsentState {
+        self.row.state.into()
+    }
+
+    /// Microsoft's id of the tenant that it was asked for.
+    async fn entra_tenant_id(&self) -> Uuid {
+        self.row.entra_tenant_id
+    }
+
+    /// The tenant; null until it is granted.
+    async fn tenant(&self, ctx: &Context<'_>) -> Option<&Tenant> {
+        let tenant_id = self.row.tenant_id?;
+        let found = async { self.siblings.tenants.find(Scope::of(ctx)?, tenant_id).await };
+        or_null(ctx, found.await)
+    }
+
+    /// The operation that it began; null until it is granted.
+    async fn operation(&self, ctx: &Context<'_>) -> Option<&Operation> {
+        let found = async {
+            let scope = Scope::of(ctx)?;
+            self.siblings.operations.get(self.row.id, |consents| begun_by(scope, consents)).await
+        };
+        or_null(ctx, found.await)
+    }
+
+    /// Why it was refused.
+    async fn failure(&self) -> Option<Failure> {
+        Failure::of(self.row.failure.as_ref())
+    }
+
+    /// When it was asked for.
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.row.created_at
+    }
+
+    /// Until when the consenting user may come back.
+    async fn expires_at(&self) -> DateTime<Utc> {
+        self.row.expires_at
+    }
+
+    /// When it was granted: then the window opened.
+    async fn granted_at(&self) -> Option<DateTime<Utc>> {
+        self.row.granted_at
+    }
+
+    /// When the window closes, or has closed, at the latest; null until it is granted.
+    async fn closes_at(&self) -> Option<DateTime<Utc>> {
+        self.row.window_closes_at
+    }
+
+    /// When the delegated token was erased; null while it is held.
+    async fn erased_at(&self) -> Option<DateTime<Utc>> {
+        self.row.erased_at
+    }
+}
+
+/// The operation that each of `consents` began.
+async fn begun_by(scope: Scope<'_>, consents: Vec<Uuid>) -> Result<HashMap<Uuid, Operation>, DbErr> {
+    let rows = scope
+        .owned::<operation::Entity>()
+        .filter(operation::Column::ConsentId.is_in(consents))
+        .order_by_asc(operation::Column::CreatedAt)
+        .order_by_asc(operation::Column::Id)
+        .all(scope.database())
+        .await?;
+    let consents: Vec<_> = rows.iter().map(|row| row.consent_id).collect();
+    let begun = consents.into_iter().zip(Operation::together(rows));
+    // Of several, the newest is the last.
+    Ok(begun.filter_map(|(consent, operation)| Some((consent?, operation))).collect())
+}

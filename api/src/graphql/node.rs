@@ -1,0 +1,100 @@
+//! Anything that has an id.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, Interface, Object, Result};
+use sea_orm::DbErr;
+use uuid::Uuid;
+
+use super::consent::Consent;
+use super::ids::{self, Kind};
+use super::operation::Operation;
+use super::pager::check_length;
+use super::resource::Resource;
+use super::scope::{Scope, internal, or_null};
+use super::stored::{Stored, find_rows};
+use super::subscription::AzureSubscription;
+use super::tenant::Tenant;
+use super::viewer::{Member, Organization};
+
+/// Anything that has an id.
+#[derive(Interface)]
+#[graphql(name = "Node", field(name = "id", ty = "ID", desc = "Its id, which is opaque."))]
+pub enum Node {
+    /// An organization.
+    Organization(Organization),
+    /// A member.
+    Member(Member),
+    /// A tenant.
+    Tenant(Tenant),
+    /// A subscription.
+    AzureSubscription(AzureSubscription),
+    /// A resource.
+    Resource(Resource),
+    /// An operation.
+    Operation(Operation),
+    /// A consent.
+    Consent(Consent),
+}
+
+/// The queries of this file.
+#[derive(Default)]
+pub struct Nodes;
+
+#[Object(name = "NodeQuery")]
+impl Nodes {
+    /// What has this id; null if there is nothing.
+    async fn node(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "An id of any kind.")] id: ID,
+    ) -> Option<Arc<Node>> {
+        or_null(ctx, find_all(ctx, &[id]).await.map(|mut found| found.pop().flatten()))
+    }
+
+    /// What has these ids, in their order; null where there is nothing.
+    async fn nodes(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Ids of any kind; at most 500.")] ids: Vec<ID>,
+    ) -> Result<Vec<Option<Arc<Node>>>> {
+        check_length("ids", &ids)?;
+        find_all(ctx, &ids).await
+    }
+}
+
+async fn find_all(ctx: &Context<'_>, ids: &[ID]) -> Result<Vec<Option<Arc<Node>>>> {
+    let scope = Scope::of(ctx)?;
+    let asked = ids.iter().map(ids::any).collect::<Result<Vec<_>>>()?;
+    let mut found = HashMap::new();
+    for kind in Kind::ALL {
+        let rows: Vec<Uuid> = asked.iter().filter(|(asked, _)| *asked == kind).map(|(_, row)| *row).collect();
+        if !rows.is_empty() {
+            let nodes = find_kind(scope, kind, rows).await.map_err(|error| internal(&error))?;
+            found.extend(nodes.into_iter().map(|(row, node)| ((kind, row), Arc::new(node))));
+        }
+    }
+    Ok(asked.iter().map(|key| found.get(key).cloned()).collect())
+}
+
+async fn find_kind(scope: Scope<'_>, kind: Kind, rows: Vec<Uuid>) -> Result<Vec<(Uuid, Node)>, DbErr> {
+    match kind {
+        Kind::Organization => find_as(scope, rows, Node::Organization).await,
+        Kind::Member => find_as(scope, rows, Node::Member).await,
+        Kind::Tenant => find_as(scope, rows, Node::Tenant).await,
+        Kind::Subscription => find_as(scope, rows, Node::AzureSubscription).await,
+        Kind::Resource => find_as(scope, rows, Node::Resource).await,
+        Kind::Operation => find_as(scope, rows, Node::Operation).await,
+        Kind::Consent => find_as(scope, rows, Node::Consent).await,
+    }
+}
+
+async fn find_as<T: Stored>(
+    scope: Scope<'_>,
+    rows: Vec<Uuid>,
+    node: fn(T) -> Node,
+) -> Result<Vec<(Uuid, Node)>, DbErr> {
+    let found = find_rows(scope, rows).await?;
+    Ok(found.into_iter().map(|(row, object)| (row, node(object))).collect())
+}

@@ -1,0 +1,107 @@
+//! The one guard: on whose behalf, and with which role, a field is resolved.
+
+use std::error::Error as StdError;
+
+use async_graphql::{Context, Error, Result};
+use entity::Owned;
+use entity::member::Role;
+use sea_orm::{
+    DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, Select, SqliteTransactionMode,
+    TransactionOptions, TransactionTrait,
+};
+
+use crate::error::ErrorCode;
+use crate::services::Services;
+use crate::viewer::Viewer;
+
+/// What a resolver works with. Having one proves that the viewer may do what was asked.
+#[derive(Clone, Copy)]
+pub struct Scope<'a> {
+    /// What the api has at hand.
+    pub services: &'a Services,
+    /// Who asks.
+    pub viewer: Viewer,
+}
+
+impl<'a> Scope<'a> {
+    /// For a viewer who reads.
+    pub fn of(ctx: &Context<'a>) -> Result<Self> {
+        Self::with_role(ctx, Role::Viewer)
+    }
+
+    /// For a viewer who does what only `role`, and the roles above it, may do.
+    pub fn with_role(ctx: &Context<'a>, role: Role) -> Result<Self> {
+        let viewer = *ctx
+            .data_opt::<Viewer>()
+            .ok_or_else(|| ErrorCode::Unauthenticated.error("Sign in: this needs a token."))?;
+        let services = ctx.data_opt::<Services>().ok_or_else(|| missing("the api's services"))?;
+        if viewer.role < role {
+            let (needed, held) = (name(role), name(viewer.role));
+            return Err(ErrorCode::Forbidden.error(format!(
+                "This needs the role {needed}; yours is {held}. An ADMIN of your organization can change it."
+            )));
+        }
+        Ok(Self { services, viewer })
+    }
+
+    /// The truth.
+    pub fn database(&self) -> &'a DatabaseConnection {
+        &self.services.database
+    }
+
+    /// Which SQL is spoken.
+    pub fn backend(&self) -> DbBackend {
+        self.database().get_database_backend()
+    }
+
+    /// The rows that the viewer can see.
+    pub fn owned<E: Owned>(&self) -> Select<E> {
+        E::owned_by(self.viewer.organization_id)
+    }
+
+    /// A transaction that writes: on SQLite it waits for its turn now, since it cannot once it has read.
+    pub async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        self.database().begin_with_options(options).await
+    }
+}
+
+const fn name(role: Role) -> &'static str {
+    match role {
+        Role::Viewer => "VIEWER",
+        Role::Editor => "EDITOR",
+        Role::Admin => "ADMIN",
+    }
+}
+
+/// We broke: the cause goes to the log, and nothing of it to the client.
+pub fn internal(error: &(dyn StdError + 'static)) -> Error {
+    tracing::error!(error, "a field could not be resolved");
+    broken()
+}
+
+/// We broke: something that is always there is not.
+pub fn missing(what: &'static str) -> Error {
+    tracing::error!(what, "a field could not be resolved: this is missing");
+    broken()
+}
+
+/// We broke, and the log knows why.
+pub fn broken() -> Error {
+    ErrorCode::Internal.error(
+        "Tenantry could not answer this. Try again; if it happens again, give the trace id \
+         to whoever runs this installation.",
+    )
+}
+
+/// The answer of a nullable field: when it failed it is null and the error stands beside it. Such a field
+/// never returns the error itself, since async-graphql 7.0.19 would then drop its siblings too.
+pub fn or_null<T>(ctx: &Context<'_>, answer: Result<Option<T>>) -> Option<T> {
+    answer.unwrap_or_else(|error| {
+        ctx.add_error(ctx.set_error_path(error.into_server_error(ctx.item.pos)));
+        None
+    })
+}

@@ -1,0 +1,144 @@
+//! A tenant: a Microsoft Entra tenant that the organization connected.
+
+mod scan_tenant;
+mod tenants;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_graphql::{Context, Enum, ID, Object, Result};
+use chrono::{DateTime, Utc};
+use entity::{subscription, tenant};
+use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::{ColumnTrait, DbErr, QueryFilter, QuerySelect};
+use uuid::Uuid;
+
+pub use scan_tenant::ScanTenant;
+pub use tenants::Tenants;
+
+use super::batch::Batch;
+use super::failure::Failure;
+use super::ids::Kind;
+use super::int;
+use super::pager::{Connection, Paging};
+use super::scope::Scope;
+use super::stored::{Identified, Row, Stored};
+use super::subscription::{AzureSubscription, AzureSubscriptionFilter, AzureSubscriptionOrder, list};
+
+/// How the connection to a tenant stands.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+#[graphql(name = "TenantState", remote = "entity::tenant::State")]
+pub enum TenantState {
+    /// Consented; the first onboarding has not ended.
+    Connecting,
+    /// Our service principal reaches it.
+    Connected,
+    /// Something that was granted is gone; the data is kept, and `failure` says why.
+    Degraded,
+}
+
+/// A tenant.
+pub struct Tenant {
+    row: tenant::Model,
+    siblings: Arc<Siblings>,
+}
+
+struct Siblings {
+    resource_counts: Batch<i64>,
+}
+
+impl Stored for Tenant {
+    type Entity = tenant::Entity;
+    const ID: tenant::Column = tenant::Column::Id;
+
+    fn row_id(row: &Row<Self>) -> Uuid {
+        row.id
+    }
+
+    fn together(rows: Vec<Row<Self>>) -> Vec<Self> {
+        let siblings = Arc::new(Siblings { resource_counts: Batch::of(rows.iter().map(|row| row.id)) });
+        rows.into_iter().map(|row| Self { row, siblings: Arc::clone(&siblings) }).collect()
+    }
+}
+
+impl Identified for Tenant {
+    const KIND: Kind = Kind::Tenant;
+}
+
+/// A Microsoft Entra tenant that the organization connected.
+#[Object(name = "Tenant")]
+impl Tenant {
+    /// Its id.
+    pub(super) async fn id(&self) -> ID {
+        Self::KIND.id(self.row.id)
+    }
+
+    /// Microsoft's id of it.
+    async fn entra_tenant_id(&self) -> Uuid {
+        self.row.entra_tenant_id
+    }
+
+    /// Its name in Entra ID, once it could be read.
+    async fn display_name(&self) -> Option<&str> {
+        self.row.display_name.as_deref()
+    }
+
+    /// Its default domain, once it could be read.
+    async fn default_domain(&self) -> Option<&str> {
+        self.row.default_domain.as_deref()
+    }
+
+    /// How the connection to it stands.
+    async fn state(&self) -> TenantState {
+        self.row.state.into()
+    }
+
+    /// Why it is degraded.
+    async fn failure(&self) -> Option<Failure> {
+        Failure::of(self.row.failure.as_ref())
+    }
+
+    /// When it was first consented for.
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.row.created_at
+    }
+
+    /// How many resources the last complete scans of its subscriptions found.
+    async fn resource_count(&self, ctx: &Context<'_>) -> Result<i32> {
+        let scope = Scope::of(ctx)?;
+        let counts = &self.siblings.resource_counts;
+        let count = counts.get(self.row.id, |tenants| resource_counts(scope, tenants)).await?;
+        Ok(int(count.copied().unwrap_or_default()))
+    }
+
+    /// Its subscriptions.
+    #[expect(clippy::too_many_arguments, reason = "a connection's arguments")]
+    async fn subscriptions(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which of them; all of them by default.")] filter: Option<AzureSubscriptionFilter>,
+        #[graphql(desc = "In which order.", default)] order: AzureSubscriptionOrder,
+        #[graphql(desc = "How many, from the start: at most 500; 50 if neither this nor `last` is given.")]
+        first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many, from the end: at most 500.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<Connection<AzureSubscription>> {
+        let paging = Paging { first, after, last, before };
+        list(ctx, Some(self.row.id), filter.unwrap_or_default(), order, &paging).await
+    }
+}
+
+async fn resource_counts(scope: Scope<'_>, tenants: Vec<Uuid>) -> Result<HashMap<Uuid, i64>, DbErr> {
+    use subscription::Column;
+    let counts = scope
+        .owned::<subscription::Entity>()
+        .filter(Column::TenantId.is_in(tenants))
+        .select_only()
+        .column(Column::TenantId)
+        // PostgreSQL's sum of integers is no integer.
+        .expr(Expr::col(Column::ResourceCount).sum().cast_as("bigint"))
+        .group_by(Column::TenantId)
+        .into_tuple::<(Uuid, i64)>();
+    Ok(counts.all(scope.database()).await?.into_iter().collect())
+}

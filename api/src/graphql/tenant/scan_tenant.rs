@@ -1,0 +1,192 @@
+//! The mutation `scanTenant`: takes inventory of what is already granted.
+
+use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+use chrono::{DateTime, Utc};
+use entity::member::Role;
+use entity::operation::{self, Kind, State};
+use entity::operation_step::{self, State as StepState};
+use entity::subscription::{self, AccessLevel};
+use entity::tenant;
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect, Set,
+};
+use uuid::Uuid;
+
+use super::Tenant;
+use crate::graphql::operation::{Operation, announce};
+use crate::graphql::scope::{Scope, internal, or_null};
+use crate::graphql::stored::{Identified, object};
+use crate::graphql::user_error::{Outcome, UserError, UserErrorCode, halves};
+
+/// Rows that a statement stores at once.
+const CHUNK: usize = 500;
+
+/// Which tenant to scan.
+#[derive(InputObject)]
+#[graphql(name = "ScanTenantInput")]
+pub struct ScanTenantInput {
+    /// The tenant.
+    tenant_id: ID,
+    /// Comes back in the payload.
+    client_mutation_id: Option<String>,
+}
+
+/// The scan that was started, or why there is none.
+#[derive(SimpleObject)]
+#[graphql(name = "ScanTenantPayload")]
+pub struct ScanTenantPayload {
+    /// The scan; the one under way, if there was one.
+    operation: Option<Operation>,
+    /// Why there is none.
+    user_errors: Vec<UserError>,
+    /// What came in the input.
+    client_mutation_id: Option<String>,
+}
+
+/// The mutation of this file.
+#[derive(Default)]
+pub struct ScanTenant;
+
+#[Object(name = "ScanTenantMutation")]
+impl ScanTenant {
+    /// Takes inventory of every subscription of a tenant that can be read. Needs the role `EDITOR`.
+    /// `userErrors`: `NOT_FOUND`, `NOTHING_GRANTED`.
+    async fn scan_tenant(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which tenant.")] input: ScanTenantInput,
+    ) -> Option<ScanTenantPayload> {
+        let outcome = scan(ctx, &input.tenant_id).await;
+        or_null(
+            ctx,
+            outcome.map(|outcome| {
+                let (operation, user_errors) = halves(outcome);
+                let client_mutation_id = input.client_mutation_id;
+                Some(ScanTenantPayload {
+                    operation: operation.and_then(object),
+                    user_errors,
+                    client_mutation_id,
+                })
+            }),
+        )
+    }
+}
+
+async fn scan(ctx: &Context<'_>, tenant_id: &ID) -> Outcome<operation::Model> {
+    let scope = Scope::with_role(ctx, Role::Editor)?;
+    let tenant_id = Tenant::KIND.row(tenant_id)?;
+    let begun = begin(scope, tenant_id).await.map_err(|error| internal(&error))?;
+    if let Ok(operation) = &begun {
+        announce(scope, operation).await;
+    }
+    Ok(begun)
+}
+
+async fn begin(scope: Scope<'_>, tenant_id: Uuid) -> Result<Result<operation::Model, UserError>, DbErr> {
+    let transaction = scope.begin().await?;
+    // Whoever asks at the same time waits here, and then finds the scan that we began.
+    let tenant = scope.owned::<tenant::Entity>().filter(tenant::Column::Id.eq(tenant_id)).lock_exclusive();
+    if tenant.one(&transaction).await?.is_none() {
+        let message = "There is no such tenant in your organization.";
+        return Ok(Err(UserError::new(UserErrorCode::NotFound, "tenantId", message)));
+    }
+    if let Some(under_way) = under_way(scope, tenant_id, &transaction).await? {
+        return Ok(Ok(under_way));
+    }
+    let subscriptions = granted(scope, tenant_id, &transaction).await?;
+    if subscriptions.is_empty() {
+        let message = "No subscription of this tenant can be read yet. Start a consent for it first.";
+        return Ok(Err(UserError::new(UserErrorCode::NothingGranted, "tenantId", message)));
+    }
+    let operation = store(scope, tenant_id, &subscriptions, &transaction).await?;
+    transaction.commit().await?;
+    tracing::info!(operation.id = %operation.id, tenant.id = %tenant_id, "scan asked for");
+    Ok(Ok(operation))
+}
+
+async fn under_way(
+    scope: Scope<'_>,
+    tenant_id: Uuid,
+    transaction: &DatabaseTransaction,
+) -> Result<Option<operation::Model>, DbErr> {
+    scope
+        .owned::<operation::Entity>()
+        .filter(operation::Column::TenantId.eq(tenant_id))
+        .filter(operation::Column::Kind.eq(Kind::ScanTenant))
+        .filter(operation::Column::State.is_in([State::Queued, State::Running]))
+        .order_by_desc(operation::Column::CreatedAt)
+        .one(transaction)
+        .await
+}
+
+async fn granted(
+    scope: Scope<'_>,
+    tenant_id: Uuid,
+    transaction: &DatabaseTransaction,
+) -> Result<Vec<Uuid>, DbErr> {
+    scope
+        .owned::<subscription::Entity>()
+        .filter(subscription::Column::TenantId.eq(tenant_id))
+        .filter(subscription::Column::AccessLevel.ne(AccessLevel::None))
+        .select_only()
+        .column(subscription::Column::Id)
+        .order_by_asc(subscription::Column::Id)
+        .into_tuple()
+        .all(transaction)
+        .await
+}
+
+async fn store(
+    scope: Scope<'_>,
+    tenant_id: Uuid,
+    subscriptions: &[Uuid],
+    transaction: &DatabaseTransaction,
+) -> Result<operation::Model, DbErr> {
+    let now = scope.services.clock.now();
+    let operation = operation::ActiveModel {
+        id: Set(Uuid::now_v7()),
+        organization_id: Set(scope.viewer.organization_id),
+        tenant_id: Set(tenant_id),
+        consent_id: Set(None),
+        member_id: Set(scope.viewer.member_id),
+        kind: Set(Kind::ScanTenant),
+        state: Set(State::Queued),
+        discovered: Set(true),
+        failure: Set(None),
+        cancel_requested_at: Set(None),
+        created_at: Set(now),
+        started_at: Set(None),
+        finished_at: Set(None),
+        deadline_at: Set(now + worker::operations::DEADLINE),
+        heartbeat_at: Set(now),
+    };
+    let operation = operation.insert(transaction).await?;
+    for chunk in subscriptions.chunks(CHUNK) {
+        let steps = chunk.iter().map(|subscription_id| step(&operation, *subscription_id, now));
+        operation_step::Entity::insert_many(steps).exec_without_returning(transaction).await?;
+    }
+    Ok(operation)
+}
+
+fn step(
+    operation: &operation::Model,
+    subscription_id: Uuid,
+    now: DateTime<Utc>,
+) -> operation_step::ActiveModel {
+    operation_step::ActiveModel {
+        id: Set(Uuid::now_v7()),
+        organization_id: Set(operation.organization_id),
+        operation_id: Set(operation.id),
+        subscription_id: Set(subscription_id),
+        state: Set(StepState::Scanning),
+        outcome: Set(None),
+        failure: Set(None),
+        scanned: Set(false),
+        resources_seen: Set(0),
+        resources_written: Set(0),
+        resources_deleted: Set(0),
+        assigned_at: Set(None),
+        updated_at: Set(now),
+    }
+}

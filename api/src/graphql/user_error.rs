@@ -1,0 +1,55 @@
+//! Why a mutation did not do what it was asked to, where the person who asked can do something about it.
+
+use async_graphql::{Enum, SimpleObject};
+
+/// Why a mutation did not do what it was asked to.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+#[graphql(name = "UserErrorCode")]
+pub enum UserErrorCode {
+    /// What was given is neither a GUID nor a domain name.
+    InvalidTenant,
+    /// Microsoft knows no such tenant.
+    TenantNotFound,
+    /// Microsoft refuses, and will refuse again; the message says what to do.
+    MicrosoftRefused,
+    /// There is no such thing in your organization.
+    NotFound,
+    /// No subscription of the tenant can be read yet.
+    NothingGranted,
+    /// The operation has ended.
+    AlreadyEnded,
+    /// The operation has not ended yet.
+    NotEnded,
+    /// The operation did everything it was asked to.
+    NothingToRetry,
+}
+
+/// Something that the person who asked can do something about.
+#[derive(SimpleObject, Clone, Debug)]
+#[graphql(name = "UserError")]
+pub struct UserError {
+    /// What it is.
+    code: UserErrorCode,
+    /// A sentence that says what to do.
+    message: String,
+    /// The path, inside `input`, of what it is about.
+    field: Vec<String>,
+}
+
+impl UserError {
+    /// An error about the field `field` of the input.
+    pub fn new(code: UserErrorCode, field: &str, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), field: vec![field.to_owned()] }
+    }
+}
+
+/// What a mutation answers when nothing broke.
+pub type Outcome<T> = async_graphql::Result<Result<T, UserError>>;
+
+/// The two halves of a payload.
+pub fn halves<T>(outcome: Result<T, UserError>) -> (Option<T>, Vec<UserError>) {
+    match outcome {
+        Ok(done) => (Some(done), Vec::new()),
+        Err(error) => (None, vec![error]),
+    }
+}

@@ -1,0 +1,139 @@
+//! Who asks: the viewer, its member and its organization.
+
+use async_graphql::{Context, Enum, ID, Object, Result};
+use chrono::{DateTime, Utc};
+use entity::{member, organization};
+use uuid::Uuid;
+
+use super::ids::Kind;
+use super::scope::Scope;
+use super::stored::{Identified, Row, Stored, find_row};
+use crate::error::ErrorCode;
+
+/// What a member may do; each role includes the ones before it.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+#[graphql(name = "Role", remote = "entity::member::Role")]
+pub enum Role {
+    /// Reads.
+    Viewer,
+    /// Starts work.
+    Editor,
+    /// Decides who may do what.
+    Admin,
+}
+
+/// The query of this file.
+#[derive(Default)]
+pub struct Viewers;
+
+#[Object(name = "ViewerQuery")]
+impl Viewers {
+    /// Who asks.
+    #[expect(clippy::unused_async, reason = "the library wants a future")]
+    async fn viewer(&self, ctx: &Context<'_>) -> Result<ViewerObject> {
+        Scope::of(ctx).map(|_| ViewerObject)
+    }
+}
+
+/// Who asks.
+pub struct ViewerObject;
+
+/// Who asks: a member, in the organization whose things it can see.
+#[Object(name = "Viewer")]
+impl ViewerObject {
+    /// The organization that everything shown belongs to.
+    async fn organization(&self, ctx: &Context<'_>) -> Result<Organization> {
+        let scope = Scope::of(ctx)?;
+        let found = find_row(scope, scope.viewer.organization_id).await?;
+        found.ok_or_else(gone)
+    }
+
+    /// The member.
+    async fn member(&self, ctx: &Context<'_>) -> Result<Member> {
+        let scope = Scope::of(ctx)?;
+        let found = find_row(scope, scope.viewer.member_id).await?;
+        found.ok_or_else(gone)
+    }
+}
+
+fn gone() -> async_graphql::Error {
+    ErrorCode::Unauthenticated.error("The member whom this token names is gone. Sign in again.")
+}
+
+/// An organization.
+pub struct Organization(organization::Model);
+
+impl Stored for Organization {
+    type Entity = organization::Entity;
+    const ID: organization::Column = organization::Column::Id;
+
+    fn row_id(row: &Row<Self>) -> Uuid {
+        row.id
+    }
+
+    fn together(rows: Vec<Row<Self>>) -> Vec<Self> {
+        rows.into_iter().map(Self).collect()
+    }
+}
+
+impl Identified for Organization {
+    const KIND: Kind = Kind::Organization;
+}
+
+/// A customer account: the isolation boundary.
+#[Object(name = "Organization")]
+impl Organization {
+    /// Its id.
+    pub(super) async fn id(&self) -> ID {
+        Self::KIND.id(self.0.id)
+    }
+
+    /// Its name.
+    async fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// When it was created.
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.0.created_at
+    }
+}
+
+/// A member.
+pub struct Member(member::Model);
+
+impl Stored for Member {
+    type Entity = member::Entity;
+    const ID: member::Column = member::Column::Id;
+
+    fn row_id(row: &Row<Self>) -> Uuid {
+        row.id
+    }
+
+    fn together(rows: Vec<Row<Self>>) -> Vec<Self> {
+        rows.into_iter().map(Self).collect()
+    }
+}
+
+impl Identified for Member {
+    const KIND: Kind = Kind::Member;
+}
+
+/// A person who signs in, with a role in the organization.
+#[Object(name = "Member")]
+impl Member {
+    /// Its id.
+    pub(super) async fn id(&self) -> ID {
+        Self::KIND.id(self.0.id)
+    }
+
+    /// What others call this person.
+    async fn display_name(&self) -> &str {
+        &self.0.display_name
+    }
+
+    /// What this person may do.
+    async fn role(&self) -> Role {
+        self.0.role.into()
+    }
+}

@@ -1,0 +1,236 @@
+//! Answers over HTTP and WebSocket: the one router of the api, and the server that runs it.
+//!
+//! | path | what |
+//! | --- | --- |
+//! | `/graphql` | GraphQL over HTTP, POST and GET |
+//! | `/graphql/ws` | live queries, `graphql-transport-ws` |
+//! | `/healthz`, `/readyz` | whether the process lives, and whether it can serve |
+//! | `/`, `/graphiql` | GraphiQL, in development |
+//!
+//! Requests are received on the server's own threads and answered on the runtime that started it: a slow
+//! query holds up nobody else's socket, and no database connection dies with a thread of the server.
+
+mod answer;
+mod body;
+pub mod consent;
+mod execution;
+mod frame;
+mod graphiql;
+mod graphql;
+mod health;
+mod media;
+mod origins;
+mod parameters;
+mod seal;
+mod socket;
+mod trace;
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::middleware::{Compress, from_fn};
+use actix_web::{App, HttpResponse, HttpServer, web};
+use async_graphql::{Executor, Request};
+use entity::Clock;
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::limits::Limits;
+use crate::viewer::{DevelopmentTokens, Viewer};
+use execution::Execution;
+use health::Readiness;
+use origins::Origins;
+use socket::Sockets;
+
+pub use health::Check;
+
+/// How the api is reached, and what it allows.
+#[derive(Clone, Debug)]
+pub struct HttpSettings {
+    /// Where it listens; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Whether GraphiQL is served, and the schema may be read by everybody.
+    pub development: bool,
+    /// Whether it is reached by https only.
+    pub https: bool,
+    /// Front ends on other origins that may call it.
+    pub allowed_origins: Vec<String>,
+    /// What requests may amount to.
+    pub limits: Limits,
+    /// What has to work before requests are sent here.
+    pub readiness: Vec<Check>,
+    /// How long requests under way may take to finish when it stops.
+    pub stop_within: Duration,
+}
+
+impl Default for HttpSettings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            development: false,
+            https: false,
+            allowed_origins: Vec::new(),
+            limits: Limits::default(),
+            readiness: Vec::new(),
+            stop_within: Duration::from_secs(15),
+        }
+    }
+}
+
+/// Adds to a request what its resolvers need, besides the [`Viewer`], which is there already.
+pub type Prepare = Arc<dyn Fn(Request, Viewer) -> Request + Send + Sync>;
+
+/// Adds routes to the server.
+pub type Routes = Arc<dyn Fn(&mut web::ServiceConfig) + Send + Sync>;
+
+/// What the server works with.
+#[derive(Clone)]
+pub struct HttpServices {
+    /// Who holds one of these is a viewer.
+    pub tokens: DevelopmentTokens,
+    /// The time.
+    pub clock: Clock,
+    /// What each request is given.
+    pub prepare: Prepare,
+    /// What is served besides GraphQL.
+    pub routes: Routes,
+}
+
+/// Why the server did not start.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen at {address}")]
+pub struct StartError {
+    /// Where it was to listen.
+    pub address: SocketAddr,
+    /// What the system said.
+    #[source]
+    pub source: io::Error,
+}
+
+/// Starts servers.
+pub struct Server;
+
+impl Server {
+    /// Serves `schema` until `shutdown`, then finishes what is under way and closes the sockets with a
+    /// code that makes clients reconnect. Has to be called within a runtime, which runs the resolvers.
+    pub fn start<E: Executor>(
+        settings: HttpSettings,
+        schema: E,
+        services: HttpServices,
+        shutdown: CancellationToken,
+    ) -> Result<RunningServer, StartError> {
+        let failed = |source| StartError { address: settings.listen, source };
+        let listener = TcpListener::bind(settings.listen).map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let stop_within = settings.stop_within;
+        let shared = Shared::new(settings, schema, services, &shutdown);
+        let server = HttpServer::new(move || {
+            let shared = shared.clone();
+            App::new()
+                .configure(|routes| shared.configure(routes))
+                .wrap(Compress::default())
+                .wrap(from_fn(frame::frame))
+        })
+        .disable_signals()
+        // A client that hangs up wants no answer any more: what runs for it is cancelled.
+        .h1_allow_half_closed(false)
+        .shutdown_signal(shutdown.cancelled_owned())
+        .shutdown_timeout(stop_within.as_secs())
+        .listen(listener)
+        .map_err(|source| StartError { address, source })?
+        .run();
+        Ok(RunningServer { address, join: tokio::spawn(server) })
+    }
+}
+
+/// A server that runs.
+#[derive(Debug)]
+pub struct RunningServer {
+    address: SocketAddr,
+    join: JoinHandle<io::Result<()>>,
+}
+
+impl RunningServer {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Waits until it has stopped.
+    pub async fn join(self) -> io::Result<()> {
+        self.join.await.map_err(io::Error::other)?
+    }
+}
+
+/// What all threads of a server share.
+struct Shared<E> {
+    execution: web::Data<Execution<E>>,
+    sockets: web::Data<Sockets<E>>,
+    readiness: web::Data<Readiness>,
+    origins: web::Data<Origins>,
+    frame: web::Data<frame::Settings>,
+    development: bool,
+    routes: Routes,
+}
+
+impl<E> Clone for Shared<E> {
+    fn clone(&self) -> Self {
+        Self {
+            execution: self.execution.clone(),
+            sockets: self.sockets.clone(),
+            readiness: self.readiness.clone(),
+            origins: self.origins.clone(),
+            frame: self.frame.clone(),
+            development: self.development,
+            routes: Arc::clone(&self.routes),
+        }
+    }
+}
+
+impl<E: Executor> Shared<E> {
+    fn new(settings: HttpSettings, schema: E, services: HttpServices, shutdown: &CancellationToken) -> Self {
+        let runtime = Handle::current();
+        let readiness = Readiness::new(settings.readiness, runtime.clone(), shutdown.clone());
+        let routes = services.routes;
+        let execution = web::Data::new(Execution {
+            schema,
+            limits: settings.limits,
+            tokens: services.tokens,
+            clock: services.clock,
+            prepare: services.prepare,
+            development: settings.development,
+            runtime,
+        });
+        let sockets = Sockets { execution: execution.clone().into_inner(), shutdown: shutdown.clone() };
+        Self {
+            execution,
+            sockets: web::Data::new(sockets),
+            readiness: web::Data::new(readiness),
+            origins: web::Data::new(Origins::new(settings.allowed_origins)),
+            frame: web::Data::new(frame::Settings { https: settings.https }),
+            development: settings.development,
+            routes,
+        }
+    }
+
+    fn configure(&self, routes: &mut web::ServiceConfig) {
+        routes
+            .app_data(self.execution.clone())
+            .app_data(self.sockets.clone())
+            .app_data(self.readiness.clone())
+            .app_data(self.origins.clone())
+            .app_data(self.frame.clone())
+            .route("/graphql", web::to(graphql::handle::<E>))
+            .route("/graphql/ws", web::to(socket::upgrade::<E>))
+            .route("/healthz", web::get().to(health::healthz))
+            .route("/readyz", web::get().to(health::readyz));
+        if self.development {
+            graphiql::configure(routes);
+        }
+        (self.routes)(routes);
+        routes.default_service(web::to(|| async { HttpResponse::NotFound().body("Not found\n") }));
+    }
+}

@@ -1,0 +1,298 @@
+//! <https://learn.microsoft.com/en-us/rest/api/azure-resourcegraph/resourcegraph/resources/resources>: queries.
+//!
+//! Understands what is sent here: `resources`, then `where subscriptionId in~ (…)`, `project`, `order by id asc`,
+//! `limit`, `count`, in any order. Everything else is refused, so that drift is noticed.
+
+use std::io::Write;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Deserialize;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{Caller, resources};
+use crate::directory::Directory;
+use crate::reply::Reply;
+use crate::server::Incoming;
+use crate::world::{Item, Subscription};
+
+#[derive(Deserialize)]
+struct Body {
+    #[serde(default)]
+    subscriptions: Option<Vec<Uuid>>,
+    query: String,
+    #[serde(default)]
+    options: Option<Options>,
+}
+
+#[derive(Default, Deserialize)]
+struct Options {
+    #[serde(rename = "$top")]
+    top: Option<usize>,
+    #[serde(rename = "$skip")]
+    skip: Option<u64>,
+    #[serde(rename = "$skipToken")]
+    skip_token: Option<String>,
+    #[serde(rename = "resultFormat")]
+    result_format: Option<String>,
+}
+
+/// A query that is understood.
+#[derive(Default)]
+struct Plan {
+    columns: Option<Vec<String>>,
+    subscriptions: Option<Vec<Uuid>>,
+    limit: Option<u64>,
+    count: bool,
+}
+
+/// Columns of the table `resources` that are known here.
+const COLUMNS: [&str; 11] = [
+    "id",
+    "name",
+    "type",
+    "kind",
+    "location",
+    "resourceGroup",
+    "subscriptionId",
+    "tenantId",
+    "sku",
+    "managedBy",
+    "tags",
+];
+
+pub(super) fn query(caller: &Caller<'_>, incoming: &Incoming, cut: bool) -> Reply {
+    let Ok(body) = serde_json::from_slice::<Body>(&incoming.body) else {
+        return bad("The request body is not a query.");
+    };
+    let plan = match parse(&body.query) {
+        Ok(plan) => plan,
+        Err(message) => return bad(&message),
+    };
+    let options = body.options.unwrap_or_default();
+    let top = options.top.unwrap_or(100);
+    if !(1..=1_000).contains(&top) {
+        return bad("$top must be between 1 and 1000.");
+    }
+    let directory = caller.directory();
+    let asked = plan.subscriptions.as_ref().or(body.subscriptions.as_ref());
+    let readable = readable(caller, &directory, asked);
+    if readable.is_empty() {
+        return caller.forbidden("Microsoft.ResourceGraph/resources/read", "/");
+    }
+    let total: u64 = readable.iter().map(|one| resources::count(&directory, one)).sum();
+    let total = total.min(plan.limit.unwrap_or(u64::MAX));
+    if plan.count {
+        return Reply::json(
+            200,
+            &json!({
+                "totalRecords": 1, "count": 1, "resultTruncated": "false", "facets": [], "data": [{ "Count": total }],
+            }),
+        );
+    }
+    let Some(at) = position(options.skip_token.as_deref(), options.skip) else {
+        return bad("The skip token is invalid.");
+    };
+    let mut page = Page::new(&plan, caller.state.world.tenant_id, at.page % 2 == 1);
+    let next = page.fill(&directory, &readable, &at, top, total);
+    let table = options.result_format.as_deref().is_some_and(|format| format.eq_ignore_ascii_case("table"));
+    page.finish(total, next, cut, table)
+}
+
+fn bad(message: &str) -> Reply {
+    Reply::json(
+        400,
+        &json!({ "error": {
+        "code": "BadRequest", "message": "Please provide below info when asking for support.",
+        "details": [{ "code": "InvalidQuery", "message": message }],
+    } }),
+    )
+}
+
+fn parse(query: &str) -> Result<Plan, String> {
+    let mut stages = query.split('|').map(str::trim);
+    if !stages.next().is_some_and(|table| table.eq_ignore_ascii_case("resources")) {
+        return Err("Only the table resources is known.".to_owned());
+    }
+    let mut plan = Plan::default();
+    for stage in stages {
+        let (verb, rest) = stage.split_once(char::is_whitespace).unwrap_or((stage, ""));
+        let rest = rest.trim();
+        match verb.to_lowercase().as_str() {
+            "project" => plan.columns = Some(columns(rest)?),
+            "order" | "sort" if rest.to_lowercase().replace("  ", " ") == "by id asc" => {}
+            "limit" | "take" => plan.limit = Some(rest.parse().map_err(|_| "A limit is a number.")?),
+            "count" if rest.is_empty() => plan.count = true,
+            "where" => plan.subscriptions = Some(subscriptions(rest)?),
+            _ => return Err(format!("The operator in '{stage}' is not supported.")),
+        }
+    }
+    Ok(plan)
+}
+
+fn columns(list: &str) -> Result<Vec<String>, String> {
+    let known = |name: &str| COLUMNS.iter().find(|column| column.eq_ignore_ascii_case(name));
+    let named = list.split(',').map(str::trim);
+    named
+        .map(|name| known(name).map(|&column| column.to_owned()).ok_or(format!("No column '{name}'.")))
+        .collect()
+}
+
+fn subscriptions(condition: &str) -> Result<Vec<Uuid>, String> {
+    let unsupported = || format!("The condition '{condition}' is not supported.");
+    let (column, list) = condition.split_once("in~").ok_or_else(unsupported)?;
+    if !column.trim().eq_ignore_ascii_case("subscriptionId") {
+        return Err(unsupported());
+    }
+    let list = list.trim().trim_start_matches('(').trim_end_matches(')');
+    let ids = list.split(',').map(|id| Uuid::try_parse(id.trim().trim_matches(['\'', '"'])));
+    ids.collect::<Result<_, _>>().map_err(|_| unsupported())
+}
+
+/// What the caller may read everything of; the rest is silently left out.
+fn readable<'a>(
+    caller: &'a Caller<'_>,
+    directory: &Directory,
+    asked: Option<&Vec<Uuid>>,
+) -> Vec<&'a Subscription> {
+    let world = &caller.state.world;
+    let all = world.subscriptions.iter();
+    let asked = all.filter(|one| asked.is_none_or(|ids| ids.contains(&one.id)));
+    let action = "Microsoft.Compute/virtualMachines/read";
+    asked.filter(|one| directory.is_here(one.id) && caller.may(directory, action, one.id)).collect()
+}
+
+/// Where a page begins: which subscription of those readable, which number in it, how many rows came before.
+#[derive(Default)]
+struct At {
+    subscription: usize,
+    number: u64,
+    before: u64,
+    page: u64,
+}
+
+fn position(token: Option<&str>, skip: Option<u64>) -> Option<At> {
+    let Some(token) = token else { return Some(At { number: skip.unwrap_or(0), ..At::default() }) };
+    let text = String::from_utf8(URL_SAFE_NO_PAD.decode(token).ok()?).ok()?;
+    let mut parts = text.split(':').map(str::parse::<u64>);
+    let mut part = || parts.next()?.ok();
+    Some(At { subscription: usize::try_from(part()?).ok()?, number: part()?, before: part()?, page: part()? })
+}
+
+/// A page while it is written: text, since a page has a thousand rows and there are many pages.
+struct Page<'a> {
+    columns: Vec<&'a str>,
+    tenant_id: Uuid,
+    other_case: bool,
+    rows: Vec<u8>,
+    count: usize,
+}
+
+impl<'a> Page<'a> {
+    fn new(plan: &'a Plan, tenant_id: Uuid, other_case: bool) -> Self {
+        let columns = match &plan.columns {
+            Some(columns) => columns.iter().map(String::as_str).collect(),
+            None => COLUMNS.to_vec(),
+        };
+        Self { columns, tenant_id, other_case, rows: Vec::with_capacity(1 << 19), count: 0 }
+    }
+
+    fn fill(
+        &mut self,
+        directory: &Directory,
+        readable: &[&Subscription],
+        at: &At,
+        top: usize,
+        total: u64,
+    ) -> Option<At> {
+        let (mut index, mut number) = (at.subscription, at.number);
+        while let Some(subscription) = readable.get(index) {
+            let overlay = directory.overlays.get(&subscription.id);
+            let end = resources::numbers(overlay, subscription);
+            while number < end {
+                if self.count == top || at.before + self.count as u64 == total {
+                    let before = at.before + self.count as u64;
+                    let next = At { subscription: index, number, before, page: at.page + 1 };
+                    return (before < total).then_some(next);
+                }
+                if let Some(item) = resources::item(overlay, subscription, number) {
+                    self.write(&item, subscription.id);
+                }
+                number += 1;
+            }
+            (index, number) = (index + 1, 0);
+        }
+        None
+    }
+
+    fn write(&mut self, item: &Item, subscription: Uuid) {
+        let rows = &mut self.rows;
+        rows.extend_from_slice(if self.count == 0 { b"{" } else { b",{" });
+        for (index, column) in self.columns.iter().enumerate() {
+            let comma = if index == 0 { "" } else { "," };
+            let _ = write!(rows, "{comma}\"{column}\":");
+            match *column {
+                "id" if self.other_case => text(rows, &item.id_in_other_case()),
+                "id" => text(rows, &item.id),
+                "name" => text(rows, &item.name),
+                "type" => text(rows, &item.type_name.to_lowercase()),
+                "kind" => text(rows, item.kind.unwrap_or_default()),
+                "location" => text(rows, item.location),
+                "resourceGroup" => text(rows, &item.group),
+                "subscriptionId" => text(rows, &subscription.to_string()),
+                "tenantId" => text(rows, &self.tenant_id.to_string()),
+                "managedBy" => text(rows, item.managed_by.as_deref().unwrap_or_default()),
+                "sku" => match item.sku {
+                    Some(sku) => drop(write!(rows, "{{\"name\":\"{sku}\"}}")),
+                    None => rows.extend_from_slice(b"null"),
+                },
+                _ => drop(serde_json::to_writer(&mut *rows, &item.tags)),
+            }
+        }
+        rows.push(b'}');
+        self.count += 1;
+    }
+
+    /// A query that does not show ids cannot be continued: its rest is cut, and says so.
+    fn finish(self, total: u64, next: Option<At>, cut: bool, table: bool) -> Reply {
+        let continues = self.columns.contains(&"id") && !cut;
+        let truncated = (next.is_some() && !continues) || cut;
+        let mut body = Vec::with_capacity(self.rows.len() + 256);
+        let _ = write!(
+            body,
+            "{{\"totalRecords\":{total},\"count\":{},\"resultTruncated\":\"{truncated}\",\"facets\":[],",
+            self.count
+        );
+        if let Some(next) = next.filter(|_| continues) {
+            let at = format!("{}:{}:{}:{}", next.subscription, next.number, next.before, next.page);
+            let _ = write!(body, "\"$skipToken\":\"{}\",", URL_SAFE_NO_PAD.encode(at));
+        }
+        body.extend_from_slice(b"\"data\":");
+        if table {
+            let rows = [b"[", self.rows.as_slice(), b"]"].concat();
+            body.extend_from_slice(&as_table(&self.columns, &rows));
+        } else {
+            body.push(b'[');
+            body.extend_from_slice(&self.rows);
+            body.push(b']');
+        }
+        body.push(b'}');
+        Reply::raw(200, "application/json; charset=utf-8", body)
+    }
+}
+
+/// The older form of an answer: columns, then rows of values.
+fn as_table(columns: &[&str], rows: &[u8]) -> Vec<u8> {
+    let rows: Vec<serde_json::Value> = serde_json::from_slice(rows).unwrap_or_default();
+    let rows: Vec<Vec<_>> =
+        rows.iter().map(|row| columns.iter().map(|&column| row[column].clone()).collect()).collect();
+    let of = |column: &&str| if matches!(*column, "tags" | "sku") { "object" } else { "string" };
+    let columns: Vec<_> =
+        columns.iter().map(|column| json!({ "name": column, "type": of(column) })).collect();
+    json!({ "columns": columns, "rows": rows }).to_string().into_bytes()
+}
+
+fn text(rows: &mut Vec<u8>, value: &str) {
+    drop(serde_json::to_writer(rows, value));
+}

@@ -1,0 +1,242 @@
+//! <https://learn.microsoft.com/en-us/rest/api/authorization/role-assignments/create>: role assignments, and
+//! the permissions that they add up to.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{Caller, listing, role_definitions, timestamp};
+use crate::directory::Directory;
+use crate::rbac::{self, Assignment, BuiltInRole, LIMIT, Scope};
+use crate::reply::Reply;
+use crate::server::Incoming;
+
+const READ: &str = "Microsoft.Authorization/roleAssignments/read";
+const WRITE: &str = "Microsoft.Authorization/roleAssignments/write";
+const DELETE: &str = "Microsoft.Authorization/roleAssignments/delete";
+
+pub(super) fn permissions(caller: &Caller<'_>, subscription: Uuid) -> Reply {
+    let directory = caller.directory();
+    let moment = caller.moment();
+    let held = rbac::held(&directory.assignments, &caller.principals, subscription, &moment);
+    let rows: Vec<Value> = held
+        .map(|assignment| {
+            json!({
+                "actions": assignment.role.actions(), "notActions": assignment.role.not_actions(),
+                "dataActions": [], "notDataActions": [],
+            })
+        })
+        .collect();
+    if rows.is_empty() {
+        return caller.forbidden("Microsoft.Authorization/permissions/read", &scope(subscription));
+    }
+    Reply::json(200, &json!({ "value": rows }))
+}
+
+pub(super) fn list(caller: &Caller<'_>, incoming: &Incoming, subscription: Uuid) -> Reply {
+    let directory = caller.directory();
+    if !caller.may(&directory, READ, subscription) {
+        return caller.forbidden(READ, &scope(subscription));
+    }
+    let filter = incoming.parameter("$filter").unwrap_or_default().to_lowercase();
+    let named = |prefix: &str| {
+        let (_, rest) = filter.split_once(prefix)?;
+        Uuid::try_parse(rest.split('\'').next()?).ok()
+    };
+    let principals = match (named("principalid eq '"), named("assignedto('")) {
+        (Some(id), _) => Some(vec![id]),
+        (None, Some(id)) => Some(directory.principals(id)),
+        (None, None) => None,
+    };
+    let found = directory.assignments.iter().filter(|assignment| {
+        assignment.scope.covers(subscription)
+            && principals.as_ref().is_none_or(|wanted| wanted.contains(&assignment.principal))
+    });
+    let rows: Vec<_> = found.map(|assignment| row(subscription, assignment)).collect();
+    drop(directory);
+    listing::cut(caller, incoming, &rows)
+}
+
+pub(super) fn get(caller: &Caller<'_>, subscription: Uuid, name: &str) -> Reply {
+    let directory = caller.directory();
+    if !caller.may(&directory, READ, subscription) {
+        return caller.forbidden(READ, &scope(subscription));
+    }
+    let Some(index) = position(&directory, subscription, name) else {
+        let message = format!("The role assignment '{name}' is not found.");
+        return Reply::error(404, "RoleAssignmentNotFound", &message);
+    };
+    Reply::json(200, &row(subscription, &directory.assignments[index]))
+}
+
+#[derive(Deserialize)]
+struct Body {
+    properties: Properties,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Properties {
+    role_definition_id: String,
+    principal_id: Uuid,
+    principal_type: Option<String>,
+}
+
+pub(super) fn create(caller: &Caller<'_>, incoming: &Incoming, subscription: Uuid, name: &str) -> Reply {
+    let Ok(name) = Uuid::try_parse(name) else {
+        return Reply::error(400, "InvalidRoleAssignmentId", "The role assignment ID is not a GUID.");
+    };
+    let Ok(Body { properties }) = serde_json::from_slice::<Body>(&incoming.body) else {
+        return Reply::error(400, "InvalidRequestContent", "The request content was invalid.");
+    };
+    let definition = properties.role_definition_id.rsplit('/').next().unwrap_or_default();
+    let Some(role) = Uuid::try_parse(definition).ok().and_then(BuiltInRole::of_id) else {
+        return role_definitions::unknown(definition);
+    };
+    let mut directory = caller.directory();
+    if let Err(refusal) = may_assign(caller, &directory, subscription) {
+        return refusal;
+    }
+    if let Err(refusal) = principal_exists(caller, &directory, &properties) {
+        return refusal;
+    }
+    let wanted = (Scope::Subscription(subscription), role, properties.principal_id);
+    if let Some(refused_or_same) = conflict(&directory, subscription, name, wanted) {
+        return refused_or_same;
+    }
+    let here = directory.assignments.iter().filter(|one| one.scope == wanted.0).count();
+    if here >= LIMIT {
+        let message = "No more role assignments can be created (code: RoleAssignmentLimitExceeded)";
+        return Reply::error(400, "RoleAssignmentLimitExceeded", message);
+    }
+    let assignment = Assignment {
+        name,
+        scope: wanted.0,
+        role,
+        principal: properties.principal_id,
+        principal_type: properties.principal_type.unwrap_or_else(|| "User".to_owned()),
+        conditioned: false,
+        created_at: caller.now,
+        created_by: Some(caller.bearer.object_id),
+        propagated: false,
+    };
+    let created = row(subscription, &assignment);
+    directory.assignments.push(assignment);
+    Reply::json(201, &created)
+}
+
+fn may_assign(caller: &Caller<'_>, directory: &Directory, subscription: Uuid) -> Result<(), Reply> {
+    if !caller.may(directory, WRITE, subscription) {
+        return Err(caller.forbidden(WRITE, &scope(subscription)));
+    }
+    if directory.is_disabled(&caller.state.world, subscription) {
+        let message = format!(
+            "The subscription '{subscription}' is disabled and therefore marked as read only. You cannot perform \
+             any write actions on this subscription until it is re-enabled."
+        );
+        return Err(Reply::error(409, "ReadOnlyDisabledSubscription", &message));
+    }
+    let moment = caller.moment();
+    let held = rbac::held(&directory.assignments, &caller.principals, subscription, &moment);
+    if rbac::allows(held.filter(|assignment| !assignment.conditioned), WRITE) {
+        return Ok(());
+    }
+    let message = format!(
+        "The client '{}' with object id '{}' does not have authorization or an ABAC condition not fulfilled to \
+         perform action '{WRITE}' over scope '{}' or the scope is invalid. If access was recently granted, please \
+         refresh your credentials.",
+        caller.bearer.client,
+        caller.bearer.object_id,
+        scope(subscription)
+    );
+    Err(Reply::error(403, "AuthorizationFailed", &message))
+}
+
+/// A service principal that was just created is found only by those who say that it is one.
+fn principal_exists(
+    caller: &Caller<'_>,
+    directory: &Directory,
+    properties: &Properties,
+) -> Result<(), Reply> {
+    let id = properties.principal_id;
+    let says = properties.principal_type.as_deref() == Some("ServicePrincipal");
+    let ours = directory.service_principal.as_ref().filter(|principal| principal.object_id == id);
+    let is_known = match ours {
+        Some(principal) => principal.known_from <= caller.now || says,
+        None => directory.automation.1 == id || directory.users.iter().any(|user| user.object_id == id),
+    };
+    if is_known {
+        return Ok(());
+    }
+    let message = format!(
+        "Principal {} does not exist in the directory {}. Check that you have the correct principal ID. If you are \
+         creating this principal and then immediately assigning a role, this error might be related to a \
+         replication delay. In this case, set the role assignment principalType property to a value, such as \
+         ServicePrincipal, User, or Group.  See https://aka.ms/docs-principaltype",
+        id.simple(),
+        caller.state.world.tenant_id
+    );
+    Err(Reply::error(400, "PrincipalNotFound", &message))
+}
+
+/// What stands in the way, or is there already.
+fn conflict(
+    directory: &Directory,
+    subscription: Uuid,
+    name: Uuid,
+    wanted: (Scope, BuiltInRole, Uuid),
+) -> Option<Reply> {
+    let all = &directory.assignments;
+    if let Some(same) = all.iter().find(|one| one.name == name) {
+        if (same.scope, same.role, same.principal) == wanted {
+            return Some(Reply::json(200, &row(subscription, same)));
+        }
+        let message = "Tenant ID, application ID, principal ID, and scope are not allowed to be updated.";
+        return Some(Reply::error(400, "RoleAssignmentUpdateNotPermitted", message));
+    }
+    let existing = all.iter().find(|one| (one.scope, one.role, one.principal) == wanted)?;
+    let which = if directory.conflict_text_names_id {
+        format!(" The ID of the conflicting role assignment is {}.", existing.name.simple())
+    } else {
+        String::new()
+    };
+    Some(Reply::error(409, "RoleAssignmentExists", &format!("The role assignment already exists.{which}")))
+}
+
+pub(super) fn delete(caller: &Caller<'_>, subscription: Uuid, name: &str) -> Reply {
+    let mut directory = caller.directory();
+    if !caller.may(&directory, DELETE, subscription) {
+        return caller.forbidden(DELETE, &scope(subscription));
+    }
+    match position(&directory, subscription, name) {
+        Some(index) => {
+            let removed = directory.assignments.remove(index);
+            Reply::json(200, &row(subscription, &removed))
+        }
+        None => Reply::empty(204),
+    }
+}
+
+fn position(directory: &Directory, subscription: Uuid, name: &str) -> Option<usize> {
+    let name = Uuid::try_parse(name).ok()?;
+    let here = Scope::Subscription(subscription);
+    directory.assignments.iter().position(|one| one.name == name && one.scope == here)
+}
+
+fn scope(subscription: Uuid) -> String {
+    format!("/subscriptions/{subscription}")
+}
+
+fn row(subscription: Uuid, assignment: &Assignment) -> Value {
+    json!({
+        "id": assignment.id(), "type": "Microsoft.Authorization/roleAssignments", "name": assignment.name,
+        "properties": {
+            "roleDefinitionId": role_definitions::id(Some(subscription), assignment.role),
+            "principalId": assignment.principal, "principalType": assignment.principal_type,
+            "scope": assignment.scope.path(), "condition": null, "conditionVersion": null,
+            "createdOn": timestamp(assignment.created_at), "updatedOn": timestamp(assignment.created_at),
+            "createdBy": null, "updatedBy": assignment.created_by,
+            "delegatedManagedIdentityResourceId": null, "description": null,
+        },
+    })
+}

@@ -1,0 +1,78 @@
+//! What a simulated cloud is made of.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+/// Tells the time.
+pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
+
+/// A certificate chain and its key, to answer by https.
+#[derive(Clone)]
+pub struct Tls {
+    /// The chain, PEM.
+    pub certificate_pem: String,
+    /// The private key, PEM.
+    pub key_pem: String,
+}
+
+/// What a simulated cloud is made of. The same configuration is the same cloud.
+#[derive(Clone)]
+pub struct Config {
+    /// From what everything is derived.
+    pub seed: u64,
+    /// Subscriptions of the tenant.
+    pub subscriptions: u32,
+    /// Resources, over all subscriptions.
+    pub resources: u64,
+    /// How long each answer takes at least.
+    pub latency: Duration,
+    /// Whether to throttle as Microsoft does.
+    pub throttle: bool,
+    /// How long a role assignment takes until a fresh token sees it; an older token sees it four times later.
+    pub propagation: Duration,
+    /// How long after a consent the directory denies knowing the service principal.
+    pub replication: Duration,
+    /// The time.
+    pub clock: Clock,
+    /// Tenantry's app registration.
+    pub client_id: Uuid,
+    /// Its secret.
+    pub client_secret: String,
+    /// Where its sign-ins may be sent back to, exactly; an `http` address on this machine matches with any port.
+    pub redirect_uris: Vec<String>,
+    /// How long access tokens last; none: 60 to 90 minutes, by chance.
+    pub token_lifetime: Option<Duration>,
+    /// The most rows on a page of Azure Resource Manager's lists.
+    pub page_size: usize,
+    /// Answer by https.
+    pub tls: Option<Tls>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            seed: 7,
+            subscriptions: 12,
+            resources: 2_400,
+            latency: Duration::ZERO,
+            throttle: false,
+            propagation: Duration::ZERO,
+            replication: Duration::ZERO,
+            clock: Arc::new(machine_clock),
+            client_id: Uuid::from_u128(0x7e2a_0000_0000_4000_8000_0000_0000_0001),
+            client_secret: "simulated-secret-of-tenantry".to_owned(),
+            redirect_uris: vec!["http://127.0.0.1/consent/callback".to_owned()],
+            token_lifetime: None,
+            page_size: 1_000,
+            tls: None,
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
+fn machine_clock() -> DateTime<Utc> {
+    Utc::now()
+}

@@ -1,0 +1,196 @@
+//! Who is in the tenant, and everything about it that changes: grants, sessions, subscriptions' states.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::rbac::{Assignment, BuiltInRole, Scope};
+use crate::world::{Part, World, guid, mix};
+
+/// A user of the tenant.
+#[derive(Clone, Debug)]
+pub struct User {
+    /// What the sign-in page calls the user: `owner`, `reader`, …
+    pub key: &'static str,
+    /// The user's object id.
+    pub object_id: Uuid,
+    /// The user's name.
+    pub name: &'static str,
+}
+
+const USERS: [(&str, &str); 9] = [
+    ("owner", "Olivia Owner"),
+    ("user-access-administrator", "Uma Access"),
+    ("rbac-administrator", "Ravi Roles"),
+    ("contributor", "Carl Contributor"),
+    ("reader", "Rita Reader"),
+    ("group-owner", "Gina Group"),
+    ("conditioned-owner", "Cora Condition"),
+    ("pim-eligible", "Pim Eligible"),
+    ("guest", "Gus Guest"),
+];
+
+/// What a test laid over a subscription of the seed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Overlay {
+    pub(crate) disabled: Option<bool>,
+    pub(crate) gone: bool,
+    /// The tenant it was moved to.
+    pub(crate) moved_to: Option<Uuid>,
+    pub(crate) removed: HashSet<u64>,
+    pub(crate) tags: HashMap<u64, BTreeMap<String, String>>,
+    /// How many were added after those of the seed.
+    pub(crate) added: u64,
+}
+
+/// Tenantry's service principal.
+#[derive(Clone, Debug)]
+pub(crate) struct ServicePrincipal {
+    pub(crate) object_id: Uuid,
+    pub(crate) known_from: DateTime<Utc>,
+    pub(crate) enabled: bool,
+}
+
+/// Everything that changes.
+pub(crate) struct Directory {
+    pub(crate) users: Vec<User>,
+    pub(crate) groups: HashMap<Uuid, Vec<Uuid>>,
+    pub(crate) service_principal: Option<ServicePrincipal>,
+    /// How often Tenantry's service principal was created: each has another object id.
+    created: u64,
+    pub(crate) automation: (Uuid, Uuid),
+    pub(crate) assignments: Vec<Assignment>,
+    pub(crate) overlays: HashMap<Uuid, Overlay>,
+    /// Until when a user's tokens are revoked.
+    pub(crate) revoked: HashMap<Uuid, DateTime<Utc>>,
+    pub(crate) client_secret: String,
+    pub(crate) client_secret_expired: bool,
+    pub(crate) conflict_text_names_id: bool,
+    /// The tenant that identity tokens name, if a person signs in elsewhere than asked.
+    pub(crate) signs_in_at: Option<Uuid>,
+}
+
+impl Directory {
+    pub(crate) fn new(world: &World, client_secret: String, now: DateTime<Utc>) -> Self {
+        let users = USERS.iter().zip(1..).map(|(&(key, name), number)| User {
+            key,
+            name,
+            object_id: guid(world.seed, "user", number),
+        });
+        let automation = (guid(world.seed, "automation", 1), guid(world.seed, "automation", 2));
+        let mut directory = Self {
+            users: users.collect(),
+            groups: HashMap::new(),
+            service_principal: None,
+            created: 0,
+            automation,
+            assignments: Vec::new(),
+            overlays: HashMap::new(),
+            revoked: HashMap::new(),
+            client_secret,
+            client_secret_expired: false,
+            conflict_text_names_id: true,
+            signs_in_at: None,
+        };
+        directory.grant_as_usual(world, now);
+        directory
+    }
+
+    fn grant_as_usual(&mut self, world: &World, now: DateTime<Utc>) {
+        let id =
+            |key| self.users.iter().find(|user| user.key == key).map_or(Uuid::nil(), |user| user.object_id);
+        let (owner, guest) = (id("owner"), id("guest"));
+        let at_root = [
+            (id("user-access-administrator"), BuiltInRole::UserAccessAdministrator),
+            (id("rbac-administrator"), BuiltInRole::RbacAdministrator),
+            (id("contributor"), BuiltInRole::Contributor),
+            (id("reader"), BuiltInRole::Reader),
+            (self.automation.1, BuiltInRole::Owner),
+        ];
+        // The group owner owns through a group in a group.
+        let (inner, outer) = (guid(world.seed, "group", 1), guid(world.seed, "group", 2));
+        self.groups.insert(id("group-owner"), vec![inner, outer]);
+        let conditioned = id("conditioned-owner");
+        for (principal, role) in at_root.into_iter().chain([(outer, BuiltInRole::Owner)]) {
+            self.grant(principal, role, Scope::RootGroup, now);
+        }
+        self.grant(conditioned, BuiltInRole::Owner, Scope::RootGroup, now);
+        if let Some(last) = self.assignments.last_mut() {
+            last.conditioned = true;
+        }
+        for subscription in &world.subscriptions {
+            let role = if subscription.part == Part::NotPermitted {
+                BuiltInRole::Reader
+            } else {
+                BuiltInRole::Owner
+            };
+            self.grant(owner, role, Scope::Subscription(subscription.id), now);
+            if let Some(last) = self.assignments.last_mut() {
+                last.conditioned = subscription.part == Part::Conditioned;
+            }
+        }
+        if let Some(first) = world.subscriptions.first() {
+            self.grant(guest, BuiltInRole::Owner, Scope::Subscription(first.id), now);
+        }
+    }
+
+    /// Gives `principal` a role that works at once.
+    pub(crate) fn grant(&mut self, principal: Uuid, role: BuiltInRole, scope: Scope, now: DateTime<Utc>) {
+        let number = self.assignments.len() as u64;
+        self.assignments.push(Assignment {
+            name: guid(mix(number, 99), "assignment", number),
+            scope,
+            role,
+            principal,
+            principal_type: "User".to_owned(),
+            conditioned: false,
+            created_at: now,
+            created_by: None,
+            propagated: true,
+        });
+    }
+
+    /// Somebody and the groups they are in.
+    pub(crate) fn principals(&self, somebody: Uuid) -> Vec<Uuid> {
+        let groups = self.groups.get(&somebody).into_iter().flatten();
+        std::iter::once(somebody).chain(groups.copied()).collect()
+    }
+
+    pub(crate) fn user(&self, key: &str) -> Option<&User> {
+        self.users.iter().find(|user| user.key == key)
+    }
+
+    /// Creates Tenantry's service principal, as a consent does; gives it what it inherits.
+    pub(crate) fn ensure_service_principal(
+        &mut self,
+        world: &World,
+        known_from: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Uuid {
+        if let Some(existing) = &self.service_principal {
+            return existing.object_id;
+        }
+        self.created += 1;
+        let object_id = guid(world.seed, "service-principal", self.created);
+        self.service_principal = Some(ServicePrincipal { object_id, known_from, enabled: true });
+        for subscription in world.subscriptions.iter().filter(|one| one.part == Part::Inherited) {
+            self.grant(object_id, BuiltInRole::Reader, Scope::GroupAbove(subscription.id), now);
+        }
+        object_id
+    }
+
+    pub(crate) fn overlay(&mut self, subscription: Uuid) -> &mut Overlay {
+        self.overlays.entry(subscription).or_default()
+    }
+
+    pub(crate) fn is_disabled(&self, world: &World, subscription: Uuid) -> bool {
+        let by_seed = world.subscription(subscription).is_some_and(|one| one.part == Part::Disabled);
+        self.overlays.get(&subscription).and_then(|overlay| overlay.disabled).unwrap_or(by_seed)
+    }
+
+    /// Whether the subscription is there, and in the tenant of the seed.
+    pub(crate) fn is_here(&self, subscription: Uuid) -> bool {
+        self.overlays.get(&subscription).is_none_or(|overlay| !overlay.gone && overlay.moved_to.is_none())
+    }
+}

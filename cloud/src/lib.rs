@@ -1,0 +1,31 @@
+//! A Microsoft cloud that runs on this machine.
+//!
+//! One listener answers for the login, Azure Resource Manager and Microsoft Graph hosts. It checks what
+//! Microsoft checks, imitates what hurts, and derives its world from a seed: resources are computed when they
+//! are asked for, never stored.
+
+mod arm;
+mod calls;
+mod config;
+mod directory;
+mod faults;
+mod graph;
+mod keys;
+mod login;
+mod person;
+mod rbac;
+mod reply;
+mod server;
+mod state;
+mod throttle;
+mod tokens;
+mod world;
+
+pub use calls::Call;
+pub use config::{Clock, Config, Tls};
+pub use directory::User;
+pub use faults::{Fault, Faults};
+pub use person::{Answer, Decision, Opened, Person};
+pub use rbac::{BuiltInRole, Scope};
+pub use server::{Simulator, StartError};
+pub use world::SubscriptionInfo;

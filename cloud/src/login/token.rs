@@ -1,0 +1,220 @@
+//! <https://learn.microsoft.com/en-us/entra/identity-platform/v2-oauth2-client-creds-grant-flow>: tokens.
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::{AUTOMATION_SECRET, Directory, directory, discovery, refuse, refuse_with};
+use crate::reply::Reply;
+use crate::server::Incoming;
+use crate::state::{State, lock};
+use crate::tokens::{Audience, Subject, access_token};
+
+struct Form(Vec<(String, String)>);
+
+impl Form {
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    fn need(&self, state: &State, name: &str) -> Result<&str, Reply> {
+        let message = format!("The request body must contain the following parameter: '{name}'.");
+        self.get(name).ok_or_else(|| refuse(state, 400, "invalid_request", 900_144, &message))
+    }
+}
+
+pub(super) fn answer(state: &State, tenant: &str, incoming: &Incoming) -> Reply {
+    let mut form = Form(incoming.form());
+    if let Some((id, secret)) = basic(incoming) {
+        form.0.extend([("client_id".to_owned(), id), ("client_secret".to_owned(), secret)]);
+    }
+    let answered = match form.get("grant_type") {
+        Some("authorization_code") => redeem(state, tenant, &form),
+        Some("client_credentials") => client_credentials(state, tenant, &form),
+        _ => Err(refuse(state, 400, "unsupported_grant_type", 70_003, "The grant type is not supported.")),
+    };
+    answered.unwrap_or_else(|refusal| refusal)
+}
+
+/// The client of a request, once its secret is checked.
+fn client(state: &State, form: &Form) -> Result<Uuid, Reply> {
+    let id = form.need(state, "client_id")?;
+    let directory = lock(&state.directory);
+    let ours = state.config.client_id.to_string();
+    let (known, secret) = if id.eq_ignore_ascii_case(&ours) {
+        (state.config.client_id, directory.client_secret.as_str())
+    } else if id.eq_ignore_ascii_case(&directory.automation.0.to_string()) {
+        (directory.automation.0, AUTOMATION_SECRET)
+    } else {
+        let message = format!("Application with identifier '{id}' was not found in the directory.");
+        return Err(refuse(state, 400, "unauthorized_client", 700_016, &message));
+    };
+    let Some(given) = form.get("client_secret") else {
+        let message = "The request body must contain the following parameter: 'client_assertion' or \
+                       'client_secret'.";
+        return Err(refuse(state, 401, "invalid_client", 7_000_218, message));
+    };
+    if given != secret {
+        let message = format!(
+            "Invalid client secret provided. Ensure the secret being sent in the request is the client secret \
+             value, not the client secret ID, for a secret added to app '{id}'."
+        );
+        return Err(refuse(state, 401, "invalid_client", 7_000_215, &message));
+    }
+    if known == state.config.client_id && directory.client_secret_expired {
+        return Err(refuse(
+            state,
+            401,
+            "invalid_client",
+            7_000_222,
+            "The provided client secret keys are expired.",
+        ));
+    }
+    Ok(known)
+}
+
+/// The resource that all scopes name, and its service.
+fn resource(state: &State, scope: &str) -> Result<(String, Audience), Reply> {
+    let base = state.base_url();
+    let mut found = None;
+    for part in scope.split_whitespace() {
+        if matches!(part, "openid" | "profile" | "email" | "offline_access") {
+            continue;
+        }
+        let name = part.rsplit_once('/').map_or(part, |(resource, _)| resource).trim_end_matches('/');
+        match (Audience::of(name, &base), &found) {
+            (None, _) => {
+                let message = format!("The provided value for the scope '{part}' is not valid.");
+                return Err(refuse(state, 400, "invalid_scope", 70_011, &message));
+            }
+            (Some(audience), Some((_, known))) if *known != audience => {
+                let message = "The scope names more than one resource.";
+                return Err(refuse(state, 400, "invalid_scope", 28_002, message));
+            }
+            (Some(audience), _) => found = Some((name.to_owned(), audience)),
+        }
+    }
+    let message = "The scope names no resource.";
+    found.ok_or_else(|| refuse(state, 400, "invalid_scope", 70_011, message))
+}
+
+fn redeem(state: &State, tenant: &str, form: &Form) -> Result<Reply, Reply> {
+    let client_id = client(state, form)?;
+    let code = form.need(state, "code")?;
+    let redirect_uri = form.need(state, "redirect_uri")?;
+    let verifier = form.need(state, "code_verifier")?;
+    let invalid = |number, message: &str| Err(refuse(state, 400, "invalid_grant", number, message));
+    let mut codes = lock(&state.codes);
+    let Some(issued) = codes.get_mut(code) else {
+        return invalid(70_000, "The provided authorization code is invalid.");
+    };
+    if issued.redeemed {
+        return invalid(54_005, "OAuth2 Authorization code was already redeemed.");
+    }
+    if issued.tenant != tenant.to_lowercase() {
+        return invalid(700_005, "Provided Authorization Code is intended to use against other tenant.");
+    }
+    if issued.client_id != client_id || issued.redirect_uri != redirect_uri {
+        return invalid(70_000, "The provided authorization code is for another client or redirect URI.");
+    }
+    if issued.expires_at <= state.now() {
+        return invalid(
+            70_008,
+            "The provided authorization code or refresh token has expired due to inactivity. Send a new \
+             interactive authorization request for this user and resource.",
+        );
+    }
+    if URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.as_bytes())) != issued.challenge {
+        return invalid(501_481, "The Code_Verifier does not match the code_challenge.");
+    }
+    let scope = form.get("scope").unwrap_or(&issued.scope).to_owned();
+    let (resource, _) = resource(state, &scope)?;
+    issued.redeemed = true;
+    let subject = Subject { object_id: issued.user, client_id, user: Some(&issued.user_name), roles: &[] };
+    let (access_token, lifetime) = access_token(state, &resource, &subject);
+    let now = state.now().timestamp();
+    let tenant_id = lock(&state.directory).signs_in_at.unwrap_or(state.world.tenant_id);
+    let id_token = state.keys.sign(&json!({
+        "aud": client_id, "iss": format!("{}/{tenant_id}/v2.0", state.base_url()),
+        "iat": now, "nbf": now, "exp": now + 3_600, "nonce": issued.nonce, "oid": issued.user,
+        "sub": Uuid::new_v5(&client_id, issued.user.as_bytes()), "tid": tenant_id,
+        "name": issued.user_name, "ver": "2.0", "uti": Uuid::new_v4().simple().to_string(),
+    }));
+    Ok(Reply::json(
+        200,
+        &json!({
+            "token_type": "Bearer",
+            "scope": format!("{resource}//user_impersonation {resource}//.default"),
+            "expires_in": lifetime, "ext_expires_in": lifetime,
+            "access_token": access_token, "id_token": id_token,
+        }),
+    ))
+}
+
+fn client_credentials(state: &State, tenant: &str, form: &Form) -> Result<Reply, Reply> {
+    match directory(state, tenant) {
+        Some(Directory::Home) => {}
+        Some(Directory::Any) => {
+            let message = "Specified tenant identifier is not allowed for this grant.";
+            return Err(refuse(state, 400, "invalid_request", 9_001_023, message));
+        }
+        Some(Directory::Other) => {
+            let id = form.need(state, "client_id")?.to_owned();
+            return Err(not_consented(state, &id, tenant));
+        }
+        None => return Err(discovery::unknown(state, tenant)),
+    }
+    let client_id = client(state, form)?;
+    let (resource, audience) = resource(state, form.need(state, "scope")?)?;
+    let object_id = service_principal(state, client_id, tenant)?;
+    let is_ours = client_id == state.config.client_id;
+    let roles: &[&str] = if audience == Audience::Graph && !is_ours {
+        &["Directory.Read.All", "Application.Read.All", "User.Read.All"]
+    } else {
+        &[]
+    };
+    let subject = Subject { object_id, client_id, user: None, roles };
+    let (access_token, lifetime) = access_token(state, &resource, &subject);
+    let body = json!({
+        "token_type": "Bearer", "expires_in": lifetime, "ext_expires_in": lifetime,
+        "access_token": access_token,
+    });
+    Ok(Reply::json(200, &body))
+}
+
+fn service_principal(state: &State, client_id: Uuid, tenant: &str) -> Result<Uuid, Reply> {
+    let directory = lock(&state.directory);
+    if client_id == directory.automation.0 {
+        return Ok(directory.automation.1);
+    }
+    match &directory.service_principal {
+        Some(principal) if !principal.enabled => Err(refuse(
+            state,
+            400,
+            "unauthorized_client",
+            7_000_112,
+            &format!("Application '{client_id}' is disabled."),
+        )),
+        Some(principal) if principal.known_from <= state.now() => Ok(principal.object_id),
+        _ => Err(not_consented(state, &client_id.to_string(), tenant)),
+    }
+}
+
+fn not_consented(state: &State, client_id: &str, tenant: &str) -> Reply {
+    let message =
+        format!("The client application {client_id} is missing service principal in the tenant {tenant}.");
+    refuse_with(state, 401, "invalid_client", 7_000_229, &message, None)
+}
+
+fn basic(incoming: &Incoming) -> Option<(String, String)> {
+    let encoded = incoming.authorization.as_deref()?.strip_prefix("Basic ")?;
+    let text = String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?;
+    let (id, secret) = text.split_once(':')?;
+    let decode = |part: &str| {
+        let pair = format!("v={part}");
+        url::form_urlencoded::parse(pair.as_bytes()).next().map(|(_, value)| value.into_owned())
+    };
+    Some((decode(id)?, decode(secret)?))
+}

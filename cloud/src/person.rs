@@ -1,0 +1,129 @@
+//! A person with a browser, who goes through a consent: for demonstrations and tests.
+
+use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Response, Url};
+
+/// What the person decides on Microsoft's page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Grants what is asked for.
+    Accept,
+    /// Goes back without deciding.
+    Cancel,
+    /// Refuses.
+    Refuse,
+    /// A Conditional Access policy stops the person.
+    Blocked,
+}
+
+impl Decision {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Accept => "accept",
+            Self::Cancel => "cancel",
+            Self::Refuse => "refuse",
+            Self::Blocked => "blocked",
+        }
+    }
+
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        [Self::Accept, Self::Cancel, Self::Refuse, Self::Blocked].into_iter().find(|one| one.name() == name)
+    }
+}
+
+/// The page at which the person ended up.
+#[derive(Debug)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The page.
+    pub body: String,
+    /// Its address: what Microsoft sent back is in its query.
+    pub url: Url,
+}
+
+/// A person with a browser.
+pub struct Person {
+    user: String,
+    client: Client,
+}
+
+impl Person {
+    /// Who signs in as the user of this key: `owner`, `reader`, …
+    pub fn new(user: &str) -> Self {
+        #[expect(clippy::disallowed_methods, reason = "a browser, not a client of Microsoft")]
+        let client = Client::builder().redirect(Policy::none()).no_proxy().build();
+        Self { user: user.to_owned(), client: client.expect("a client without settings of its own") }
+    }
+
+    /// Follows the link to Microsoft, decides there, and follows Microsoft back.
+    pub async fn consent(&self, link: &str, decision: Decision) -> reqwest::Result<Answer> {
+        let (authorize, cookie) = match self.open(link).await? {
+            Opened::Passed { to, cookie } => (to, cookie),
+            Opened::Stayed(answer) => return Ok(answer),
+        };
+        let back = match self.decide(&authorize, decision).await? {
+            Opened::Passed { to, .. } => to,
+            Opened::Stayed(answer) => return Ok(answer),
+        };
+        self.follow(&back, cookie.as_deref()).await
+    }
+
+    /// Opens a link that passes the browser on: where to, and with which cookie.
+    pub async fn open(&self, link: &str) -> reqwest::Result<Opened> {
+        opened(self.client.get(link).send().await?).await
+    }
+
+    /// Reads Microsoft's page at `authorize`, and decides.
+    pub async fn decide(&self, authorize: &str, decision: Decision) -> reqwest::Result<Opened> {
+        let page = self.client.get(authorize).send().await?;
+        if !page.status().is_success() {
+            return Ok(Opened::Stayed(answer(page).await?));
+        }
+        let url = page.url().clone();
+        let mut form: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+        form.push(("user".to_owned(), self.user.clone()));
+        form.push(("decision".to_owned(), decision.name().to_owned()));
+        let mut action = url;
+        action.set_query(None);
+        opened(self.client.post(action).form(&form).send().await?).await
+    }
+
+    /// Opens `link` with the cookie that the browser was given before.
+    pub async fn follow(&self, link: &str, cookie: Option<&str>) -> reqwest::Result<Answer> {
+        let mut request = self.client.get(link);
+        if let Some(cookie) = cookie {
+            request = request.header(COOKIE, cookie);
+        }
+        answer(request.send().await?).await
+    }
+}
+
+/// What became of a link.
+#[derive(Debug)]
+pub enum Opened {
+    /// It led elsewhere.
+    Passed {
+        /// Where.
+        to: String,
+        /// The cookie that came with it.
+        cookie: Option<String>,
+    },
+    /// It was a page.
+    Stayed(Answer),
+}
+
+async fn opened(response: Response) -> reqwest::Result<Opened> {
+    let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let cookie = header(SET_COOKIE).and_then(|cookie| cookie.split(';').next().map(str::to_owned));
+    match header(LOCATION) {
+        Some(to) => Ok(Opened::Passed { to, cookie }),
+        None => Ok(Opened::Stayed(answer(response).await?)),
+    }
+}
+
+async fn answer(response: Response) -> reqwest::Result<Answer> {
+    let (status, url) = (response.status().as_u16(), response.url().clone());
+    Ok(Answer { status, body: response.text().await?, url })
+}

@@ -1,0 +1,101 @@
+//! What every answer is made from.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::calls::Calls;
+use crate::config::Config;
+use crate::directory::Directory;
+use crate::faults::Faults;
+use crate::keys::{Keys, StartKeysError};
+use crate::login::Code;
+use crate::throttle::Throttle;
+use crate::world::{World, mix};
+
+/// Settings that a test changes while the cloud runs.
+#[derive(Clone, Copy)]
+pub(crate) struct Dials {
+    pub(crate) latency: Duration,
+    pub(crate) propagation: TimeDelta,
+    pub(crate) replication: TimeDelta,
+    pub(crate) page_size: usize,
+    pub(crate) throttle: bool,
+}
+
+/// What every answer is made from.
+pub(crate) struct State {
+    pub(crate) config: Config,
+    pub(crate) world: World,
+    pub(crate) keys: Keys,
+    pub(crate) directory: Mutex<Directory>,
+    pub(crate) codes: Mutex<HashMap<String, Code>>,
+    pub(crate) dials: Mutex<Dials>,
+    pub(crate) throttle: Throttle,
+    pub(crate) faults: Faults,
+    pub(crate) calls: Calls,
+    base_url: OnceLock<String>,
+    issued: Mutex<u64>,
+}
+
+impl State {
+    pub(crate) fn new(config: Config) -> Result<Self, StartKeysError> {
+        let world = World::new(&config);
+        let now = (config.clock)();
+        let delta = |duration| TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX);
+        let dials = Dials {
+            latency: config.latency,
+            propagation: delta(config.propagation),
+            replication: delta(config.replication),
+            page_size: config.page_size.clamp(1, 1_000),
+            throttle: config.throttle,
+        };
+        let directory = Directory::new(&world, config.client_secret.clone(), now);
+        Ok(Self {
+            directory: Mutex::new(directory),
+            keys: Keys::generate()?,
+            codes: Mutex::default(),
+            dials: Mutex::new(dials),
+            throttle: Throttle::default(),
+            faults: Faults::default(),
+            calls: Calls::default(),
+            base_url: OnceLock::new(),
+            issued: Mutex::new(0),
+            world,
+            config,
+        })
+    }
+
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        (self.config.clock)()
+    }
+
+    pub(crate) fn set_base_url(&self, url: String) {
+        let _ = self.base_url.set(url);
+    }
+
+    pub(crate) fn base_url(&self) -> String {
+        self.base_url.get().cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn dials(&self) -> Dials {
+        *lock(&self.dials)
+    }
+
+    /// Seconds that the next token lasts: 60 to 90 minutes unless it is set.
+    pub(crate) fn token_lifetime(&self) -> i64 {
+        if let Some(lifetime) = self.config.token_lifetime {
+            return i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX);
+        }
+        let mut issued = lock(&self.issued);
+        *issued += 1;
+        3_600 + i64::try_from(mix(self.world.seed, *issued) % 1_800).unwrap_or(0)
+    }
+}
+
+/// A test that panicked while it held a lock says so itself.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,150 @@
+//! Tokens: what is in them, and what is checked of them.
+//!
+//! <https://learn.microsoft.com/en-us/entra/identity-platform/access-token-claims-reference>
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::reply::Reply;
+use crate::state::{State, lock};
+
+/// Whom a token is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Audience {
+    Arm,
+    Graph,
+}
+
+impl Audience {
+    /// The service that a scope or an `aud` names; the simulator's own address names Resource Manager.
+    pub(crate) fn of(resource: &str, base: &str) -> Option<Self> {
+        let resource = resource.trim_end_matches('/');
+        match resource {
+            "https://management.azure.com" | "https://management.core.windows.net" => Some(Self::Arm),
+            "https://graph.microsoft.com" | "00000003-0000-0000-c000-000000000000" => Some(Self::Graph),
+            _ if resource == base => Some(Self::Arm),
+            _ => None,
+        }
+    }
+}
+
+/// Who calls, as a valid token says.
+#[derive(Clone, Debug)]
+pub(crate) struct Bearer {
+    pub(crate) object_id: Uuid,
+    pub(crate) tenant_id: Uuid,
+    /// Seconds since 1970.
+    pub(crate) issued_at: i64,
+    pub(crate) roles: Vec<String>,
+    pub(crate) client: String,
+}
+
+/// What a new access token is about.
+pub(crate) struct Subject<'a> {
+    pub(crate) object_id: Uuid,
+    pub(crate) client_id: Uuid,
+    pub(crate) user: Option<&'a str>,
+    pub(crate) roles: &'a [&'a str],
+}
+
+/// Signs an access token; answers it and how many seconds it lasts.
+pub(crate) fn access_token(state: &State, resource: &str, subject: &Subject<'_>) -> (String, i64) {
+    let now = state.now();
+    let lifetime = state.token_lifetime();
+    let tenant = state.world.tenant_id;
+    let mut claims = json!({
+        "aud": resource, "iss": format!("https://sts.windows.net/{tenant}/"),
+        "iat": now.timestamp(), "nbf": now.timestamp(), "exp": now.timestamp() + lifetime,
+        "appid": subject.client_id, "appidacr": "1", "oid": subject.object_id, "sub": subject.object_id,
+        "tid": tenant, "uti": Uuid::new_v4().simple().to_string(), "ver": "1.0",
+    });
+    if let Some(name) = subject.user {
+        claims["scp"] = json!("user_impersonation");
+        claims["name"] = json!(name);
+    } else {
+        claims["idtyp"] = json!("app");
+        if !subject.roles.is_empty() {
+            claims["roles"] = json!(subject.roles);
+        }
+    }
+    (state.keys.sign(&claims), lifetime)
+}
+
+/// Checks the token of a call.
+pub(crate) fn authenticate(
+    state: &State,
+    authorization: Option<&str>,
+    audience: Audience,
+) -> Result<Bearer, Reply> {
+    let refuse = |code: &str, message: &str| {
+        Err(Reply::error(401, code, message).header(
+            "www-authenticate",
+            &format!("Bearer authorization_uri=\"{}/common\", error=\"invalid_token\"", state.base_url()),
+        ))
+    };
+    let Some(token) = authorization.and_then(|value| value.strip_prefix("Bearer ")) else {
+        let message = "Authentication failed. The 'Authorization' header is missing.";
+        return refuse("AuthenticationFailed", message);
+    };
+    let Some(claims) = state.keys.verify(token) else {
+        return refuse("InvalidAuthenticationToken", "The access token is invalid.");
+    };
+    let text = |name: &str| claims[name].as_str().unwrap_or_default();
+    if Audience::of(text("aud"), &state.base_url()) != Some(audience) {
+        let message = "The access token has been obtained for wrong audience or resource.";
+        return refuse("InvalidAuthenticationTokenAudience", message);
+    }
+    let now = state.now();
+    let expires = claims["exp"].as_i64().unwrap_or_default();
+    if expires <= now.timestamp() {
+        return refuse("ExpiredAuthenticationToken", &expired_message(expires, now));
+    }
+    let id = |name: &str| Uuid::try_parse(text(name)).unwrap_or_default();
+    let bearer = Bearer {
+        object_id: id("oid"),
+        tenant_id: id("tid"),
+        issued_at: claims["iat"].as_i64().unwrap_or_default(),
+        roles: claims["roles"].as_array().into_iter().flatten().filter_map(owned_text).collect(),
+        client: text("appid").to_owned(),
+    };
+    let revoked = lock(&state.directory).revoked.get(&bearer.object_id).copied();
+    if revoked.is_some_and(|at| bearer.issued_at <= at.timestamp()) {
+        return Err(revoked_challenge(revoked.unwrap_or(now)));
+    }
+    Ok(bearer)
+}
+
+fn owned_text(value: &Value) -> Option<String> {
+    value.as_str().map(str::to_owned)
+}
+
+/// US dates, as Azure Resource Manager writes them.
+fn expired_message(expires: i64, now: DateTime<Utc>) -> String {
+    let format = "%-m/%-d/%Y %-I:%M:%S %p";
+    let end = DateTime::from_timestamp(expires, 0).unwrap_or(now);
+    format!(
+        "The access token expiry UTC time '{}' is earlier than current UTC time '{}'.",
+        end.format(format),
+        now.format(format)
+    )
+}
+
+/// <https://learn.microsoft.com/en-us/entra/identity-platform/claims-challenge>
+fn revoked_challenge(at: DateTime<Utc>) -> Reply {
+    use base64::Engine;
+    let claims = json!({ "access_token": {
+        "nbf": { "essential": true, "value": at.timestamp().to_string() },
+        "xms_caeerror": { "value": "10012" },
+    } });
+    let claims = base64::engine::general_purpose::STANDARD.encode(claims.to_string());
+    let message = "Continuous access evaluation resulted in challenge with result: InteractionRequired and \
+                   code: TokenIssuedBeforeRevocationTimestamp";
+    Reply::error(401, "InvalidAuthenticationToken", message).header(
+        "www-authenticate",
+        &format!(
+            "Bearer realm=\"\", authorization_uri=\"https://login.microsoftonline.com/common/oauth2/authorize\", \
+             error=\"insufficient_claims\", claims=\"{claims}\""
+        ),
+    )
+}

@@ -1,0 +1,83 @@
+//! Development tokens: who holds one is a viewer.
+
+use anyhow::{Context as _, ensure};
+use api::viewer::DevelopmentTokens;
+use chrono::TimeDelta;
+use entity::{Clock, Keyring, Owned, member, organization};
+use sea_orm::{ActiveModelTrait, ColumnTrait, DatabaseConnection, DbErr, QueryFilter, Set};
+use secrecy::{ExposeSecret, SecretString};
+use uuid::Uuid;
+
+use crate::cli::{Role, TokenArguments};
+
+/// The longest that a development token may last.
+const LONGEST: TimeDelta = TimeDelta::days(30);
+
+/// `tenantry token`.
+pub async fn print_token(arguments: TokenArguments) -> anyhow::Result<()> {
+    let keyring = arguments.key.check_alone()?;
+    let expires_in = TimeDelta::from_std(arguments.expires_in).unwrap_or(TimeDelta::MAX);
+    ensure!(expires_in <= LONGEST, "--expires-in is more than 30 days");
+    let database = migration::connect(&arguments.database.database_url, 1).await?;
+    let pending = migration::pending(&database).await.context("reading the database")?;
+    ensure!(pending.is_empty(), "the database's tables are not up to date: run `tenantry migrate` first");
+    let clock = Clock::system();
+    let member = ensure_member(&database, &clock, &arguments.organization, arguments.role.into()).await?;
+    println!("{}", token_of(&keyring, &clock, &member, expires_in).expose_secret());
+    Ok(())
+}
+
+/// A signed token for `member`.
+pub fn token_of(
+    keyring: &Keyring,
+    clock: &Clock,
+    member: &member::Model,
+    expires_in: TimeDelta,
+) -> SecretString {
+    let tokens = DevelopmentTokens::new(keyring);
+    tokens.issue(member.organization_id, member.id, member.role, clock.now() + expires_in)
+}
+
+/// The member of `role` in the organization called `name`; both are created if they are missing.
+pub async fn ensure_member(
+    database: &DatabaseConnection,
+    clock: &Clock,
+    name: &str,
+    role: member::Role,
+) -> Result<member::Model, DbErr> {
+    let now = clock.now();
+    let organization = match organization::Entity::by_name(name).one(database).await? {
+        Some(organization) => organization,
+        None => {
+            let created = organization::ActiveModel {
+                id: Set(Uuid::now_v7()),
+                name: Set(name.to_owned()),
+                created_at: Set(now),
+            };
+            created.insert(database).await?
+        }
+    };
+    let existing =
+        member::Entity::owned_by(organization.id).filter(member::Column::Role.eq(role)).one(database).await?;
+    if let Some(member) = existing {
+        return Ok(member);
+    }
+    let created = member::ActiveModel {
+        id: Set(Uuid::now_v7()),
+        organization_id: Set(organization.id),
+        display_name: Set("Development".to_owned()),
+        role: Set(role),
+        created_at: Set(now),
+    };
+    created.insert(database).await
+}
+
+impl From<Role> for member::Role {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Viewer => Self::Viewer,
+            Role::Editor => Self::Editor,
+            Role::Admin => Self::Admin,
+        }
+    }
+}

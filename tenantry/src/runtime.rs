@@ -1,0 +1,221 @@
+//! The processes: what they are made of, and how they start and stop.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use api::Services;
+use api::http::{Check, HttpSettings, RunningServer};
+use entity::Clock;
+use microsoft::Microsoft;
+use sea_orm::DatabaseConnection;
+use secrecy::ExposeSecret;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use worker::job::Job;
+use worker::jobs::Sweep;
+use worker::progress::Progress;
+use worker::queue::{Queue, When, WorkerOptions, Workers};
+use worker::{Context, Pace};
+
+use crate::cli::DatabaseArguments;
+use crate::configuration::Configuration;
+
+/// Connections to the database that one process opens at most.
+const CONNECTIONS: u32 = 16;
+
+/// What every process has, whichever work it does.
+pub struct Parts {
+    pub database: DatabaseConnection,
+    pub microsoft: Microsoft,
+    pub queue: Queue,
+    pub progress: Progress,
+    pub clock: Clock,
+    pub configuration: Configuration,
+}
+
+impl Parts {
+    pub async fn assemble(configuration: Configuration) -> anyhow::Result<Self> {
+        let database = migration::connect(configuration.database_url.expose_secret(), CONNECTIONS)
+            .await
+            .context("connecting to the database")?;
+        let clock = Clock::system();
+        let microsoft = Microsoft::new(configuration.microsoft.clone(), clock.as_fn())?;
+        let (queue, progress) = match &configuration.redis_url {
+            Some(url) => {
+                let queue = Queue::redis(url).await.context("connecting to Redis")?;
+                (queue, Progress::redis(url).await.context("connecting to Redis")?)
+            }
+            None => (Queue::memory(), Progress::memory()),
+        };
+        Ok(Self { database, microsoft, queue, progress, clock, configuration })
+    }
+
+    fn services(&self) -> Services {
+        Services {
+            database: self.database.clone(),
+            microsoft: self.microsoft.clone(),
+            keyring: self.configuration.keyring.clone(),
+            clock: self.clock.clone(),
+            queue: self.queue.clone(),
+            progress: self.progress.clone(),
+            public_url: self.configuration.public_url.clone(),
+        }
+    }
+
+    fn context(&self, pace: Pace) -> Context {
+        Context {
+            database: self.database.clone(),
+            microsoft: self.microsoft.clone(),
+            keyring: self.configuration.keyring.clone(),
+            clock: self.clock.clone(),
+            queue: self.queue.clone(),
+            progress: self.progress.clone(),
+            pace,
+        }
+    }
+
+    /// Starts to answer requests.
+    pub fn start_api(&self, shutdown: CancellationToken) -> anyhow::Result<RunningServer> {
+        let settings = HttpSettings {
+            listen: self.configuration.listen,
+            development: self.configuration.development,
+            https: self.configuration.public_url.scheme() == "https",
+            allowed_origins: self.configuration.allowed_origins.clone(),
+            readiness: self.readiness(),
+            ..HttpSettings::default()
+        };
+        let server = api::start(settings, self.services(), shutdown)?;
+        tracing::info!(address = %server.address(), "the api listens");
+        Ok(server)
+    }
+
+    fn readiness(&self) -> Vec<Check> {
+        let database = self.database.clone();
+        let migrations = self.database.clone();
+        let queue = self.queue.clone();
+        vec![
+            Check::new("database", move || {
+                let database = database.clone();
+                async move { database.ping().await.map_err(|error| error.to_string()) }
+            }),
+            Check::new("migrations", move || {
+                let database = migrations.clone();
+                async move {
+                    let pending = migration::pending(&database).await.map_err(|error| error.to_string())?;
+                    if pending.is_empty() { Ok(()) } else { Err("run `tenantry migrate`".to_owned()) }
+                }
+            }),
+            Check::new("queue", move || {
+                let queue = queue.clone();
+                async move { queue.depth(Sweep::NAME).await.map(drop).map_err(|error| error.to_string()) }
+            }),
+        ]
+    }
+
+    /// Starts to do jobs, and to sweep.
+    pub fn start_worker(&self, shutdown: CancellationToken) -> JoinHandle<anyhow::Result<()>> {
+        let pace = self.configuration.pace;
+        let context = self.context(pace);
+        let lease = self.configuration.worker_lease;
+        let workers = Workers::new(self.queue.clone(), WorkerOptions { lease, ..WorkerOptions::default() });
+        let workers = worker::jobs::register(workers, &context);
+        tokio::spawn(async move {
+            let sweeper =
+                tokio::spawn(ring_sweeps(context.queue.clone(), pace.sweep_every, shutdown.clone()));
+            let worked = workers.run(shutdown).await;
+            sweeper.abort();
+            Ok(worked?)
+        })
+    }
+}
+
+/// Every worker asks for a sweep at its own pace; the queue lets one at a time run.
+async fn ring_sweeps(queue: Queue, every: Duration, shutdown: CancellationToken) {
+    let mut ticks = tokio::time::interval(every);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = shutdown.cancelled() => return,
+        }
+        if let Err(error) = queue.push(&Sweep {}, When::default()).await {
+            tracing::warn!(%error, "no sweep was asked for; the next one is asked for in a while");
+        }
+    }
+}
+
+/// `tenantry serve`.
+pub async fn serve(configuration: Configuration) -> anyhow::Result<()> {
+    let parts = Parts::assemble(configuration).await?;
+    migration::migrate(&parts.database).await.context("migrating the database")?;
+    run(&parts, true, true).await
+}
+
+/// `tenantry api`.
+pub async fn api(configuration: Configuration) -> anyhow::Result<()> {
+    let parts = Parts::assemble(configuration).await?;
+    require_migrated(&parts.database).await?;
+    run(&parts, true, false).await
+}
+
+/// `tenantry worker`.
+pub async fn worker(configuration: Configuration) -> anyhow::Result<()> {
+    let parts = Parts::assemble(configuration).await?;
+    require_migrated(&parts.database).await?;
+    run(&parts, false, true).await
+}
+
+/// `tenantry migrate`.
+pub async fn migrate(arguments: &DatabaseArguments) -> anyhow::Result<()> {
+    let database =
+        migration::connect(&arguments.database_url, 2).await.context("connecting to the database")?;
+    let pending = migration::pending(&database).await?;
+    migration::migrate(&database).await.context("migrating the database")?;
+    println!("{} migrations applied", pending.len());
+    Ok(())
+}
+
+async fn require_migrated(database: &DatabaseConnection) -> anyhow::Result<()> {
+    let pending = migration::pending(database).await.context("reading the database")?;
+    anyhow::ensure!(
+        pending.is_empty(),
+        "the database's tables are not up to date: run `tenantry migrate` first"
+    );
+    Ok(())
+}
+
+/// Runs until a signal asks to stop, then lets what is under way finish.
+async fn run(parts: &Parts, with_api: bool, with_worker: bool) -> anyhow::Result<()> {
+    let shutdown = CancellationToken::new();
+    let server = if with_api { Some(parts.start_api(shutdown.clone())?) } else { None };
+    let worker = with_worker.then(|| parts.start_worker(shutdown.clone()));
+    stop_signal().await?;
+    drain(shutdown, server, worker).await
+}
+
+/// Stops what was started, in order.
+pub async fn drain(
+    shutdown: CancellationToken,
+    server: Option<RunningServer>,
+    worker: Option<JoinHandle<anyhow::Result<()>>>,
+) -> anyhow::Result<()> {
+    tracing::info!("stopping: finishing what is under way");
+    shutdown.cancel();
+    if let Some(server) = server {
+        server.join().await?;
+    }
+    if let Some(worker) = worker {
+        worker.await??;
+    }
+    Ok(())
+}
+
+/// Waits for Ctrl-C or a polite request to end.
+pub async fn stop_signal() -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        _ = terminate.recv() => Ok(()),
+    }
+}

@@ -1,0 +1,140 @@
+//! Several processes over one PostgreSQL and one Redis, and what happens to them: kill -9, a flushed Redis, a
+//! restarted PostgreSQL. Only the distributed stack has processes.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use serde_json::Value;
+use simulator::{Config, Fault};
+use support::app::outcomes;
+use support::eventually::eventually;
+use support::postgres::PostgresServer;
+use support::processes::Installation;
+use support::stack::Stack;
+
+const SUBSCRIPTIONS: u32 = 6;
+const RESOURCES: u64 = 6_000;
+
+fn small_world() -> Config {
+    Config { subscriptions: SUBSCRIPTIONS, resources: RESOURCES, ..Config::default() }
+}
+
+/// Everything was granted once, and every resource is there.
+fn assert_whole(installation: &Installation, operation: &Value) {
+    assert_eq!(operation["state"], "SUCCEEDED", "{operation}");
+    assert_eq!(outcomes(operation).values().sum::<usize>(), SUBSCRIPTIONS as usize);
+    let steps = operation["steps"]["nodes"].as_array();
+    let seen: u64 = steps.into_iter().flatten().filter_map(|step| step["resourcesSeen"].as_u64()).sum();
+    assert_eq!(seen, RESOURCES);
+    for subscription in installation.simulator.subscriptions() {
+        assert_eq!(installation.simulator.assignments_at(subscription.id), 1, "{}", subscription.name);
+    }
+}
+
+/// Waits until somebody has called `path` with `method`.
+async fn called(installation: &Installation, method: &str, path: &str) {
+    eventually(path, async || {
+        let calls = installation.simulator.calls();
+        let found = calls.iter().any(|call| call.method == method && call.path.to_lowercase().contains(path));
+        found.then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn two_apis_and_two_workers_do_the_same_job_together() -> Result<()> {
+    if Stack::chosen() == Stack::Embedded {
+        return Ok(());
+    }
+    let installation = Installation::start(small_world(), 2).await?;
+    let first = installation.api(0).await?;
+    let _second = installation.api(1).await?;
+    let (worker, _other) = (installation.worker()?, installation.worker()?);
+
+    let consent = installation.consent(0).await?;
+    let operation = installation.ended(1, &consent).await;
+
+    assert_whole(&installation, &operation);
+    assert_eq!(first.terminate().await?, Some(0));
+    assert_eq!(worker.terminate().await?, Some(0));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_worker_that_is_killed_at_any_step_is_replaced() -> Result<()> {
+    if Stack::chosen() == Stack::Embedded {
+        return Ok(());
+    }
+    for (method, path) in [
+        ("GET", "/tenants"),
+        ("PUT", "/roleassignments/"),
+        ("GET", "/subscriptions/"),
+        ("POST", "/providers/microsoft.resourcegraph/resources"),
+    ] {
+        let installation = Installation::start(small_world(), 1).await?;
+        // The call is held up, so that the worker dies in the middle of it.
+        let held_up = Fault::on(method, &pattern(path)).delay(Duration::from_secs(2));
+        installation.simulator.faults().plan(held_up);
+        let _api = installation.api(0).await?;
+        let mut worker = installation.worker()?;
+        let consent = installation.consent(0).await?;
+        called(&installation, method, path).await;
+
+        worker.kill()?;
+        let _next = installation.worker()?;
+
+        let operation = installation.ended(0, &consent).await;
+        assert_whole(&installation, &operation);
+    }
+    Ok(())
+}
+
+fn pattern(path: &str) -> String {
+    match path {
+        "/roleassignments/" => {
+            "/subscriptions/*/providers/Microsoft.Authorization/roleAssignments/*".to_owned()
+        }
+        "/subscriptions/" => "/subscriptions/*".to_owned(),
+        other => other.to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn a_redis_that_forgets_everything_loses_nothing() -> Result<()> {
+    if Stack::chosen() == Stack::Embedded {
+        return Ok(());
+    }
+    let installation = Installation::start(small_world(), 1).await?;
+    let put = pattern("/roleassignments/");
+    installation.simulator.faults().plan(Fault::on("PUT", &put).times(3).delay(Duration::from_millis(500)));
+    let _api = installation.api(0).await?;
+    let _worker = installation.worker()?;
+    let consent = installation.consent(0).await?;
+    called(&installation, "PUT", "/roleassignments/").await;
+
+    installation.redis.flush().await?;
+
+    let operation = installation.ended(0, &consent).await;
+    assert_whole(&installation, &operation);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_postgres_that_restarts_in_the_middle_is_waited_for() -> Result<()> {
+    if Stack::chosen() == Stack::Embedded {
+        return Ok(());
+    }
+    let mut postgres = PostgresServer::start().await?;
+    let url = postgres.url();
+    let installation = Installation::over(small_world(), 1, url, None).await?;
+    let _api = installation.api(0).await?;
+    let _worker = installation.worker()?;
+    let consent = installation.consent(0).await?;
+    called(&installation, "PUT", "/roleassignments/").await;
+
+    postgres.restart().await?;
+
+    let operation = installation.ended(0, &consent).await;
+    assert_whole(&installation, &operation);
+    Ok(())
+}

@@ -1,0 +1,287 @@
+//! A whole Tenantry for one test: database, queue, simulated cloud, api, and a clock that the test moves.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use api::Services;
+use api::http::{HttpSettings, RunningServer};
+use api::viewer::DevelopmentTokens;
+use chrono::TimeDelta;
+use entity::{Keyring, member, organization};
+use microsoft::Microsoft;
+use sea_orm::{ActiveModelTrait, DatabaseConnection, Set};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+use simulator::{Answer, Config, Decision, Person, Simulator};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use url::Url;
+use uuid::Uuid;
+use worker::queue::{WorkerOptions, Workers};
+use worker::{Context, Pace};
+
+use crate::clock::TestClock;
+use crate::database::TestDatabase;
+use crate::stack::{Bell, Stack};
+
+/// A whole Tenantry for one test.
+pub struct TestApp {
+    /// The simulated cloud.
+    pub simulator: Simulator,
+    /// The time, everywhere.
+    pub clock: TestClock,
+    /// The database.
+    pub database: DatabaseConnection,
+    /// What the api works with.
+    pub services: Services,
+    /// What the jobs work with.
+    pub context: Context,
+    /// The queue's and the progress bus' Redis, on the distributed stack.
+    pub bell: Bell,
+    /// The member who calls, an administrator.
+    pub member: member::Model,
+    /// The member's token.
+    pub token: SecretString,
+    /// Where the database is, for processes that a test starts.
+    pub home: TestDatabase,
+    workers: Workers,
+    http: reqwest::Client,
+    server: RunningServer,
+    _shutdown: DropGuard,
+}
+
+impl TestApp {
+    /// One with the usual world: 12 subscriptions, 2,400 resources.
+    pub async fn start() -> Result<Self> {
+        Self::with(|_| {}).await
+    }
+
+    /// One with a small world in which the user `owner` owns everything.
+    pub async fn small(subscriptions: u32, resources: u64) -> Result<Self> {
+        Self::with(|config| {
+            config.subscriptions = subscriptions;
+            config.resources = resources;
+        })
+        .await
+    }
+
+    /// One with a world of the test's making.
+    pub async fn with(make: impl FnOnce(&mut Config)) -> Result<Self> {
+        let stack = Stack::chosen();
+        let clock = TestClock::default();
+        let mut config = Config { clock: clock.clock().as_fn(), ..Config::default() };
+        make(&mut config);
+        let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let simulator = Simulator::start(config, anywhere)?;
+        let home = TestDatabase::start(stack).await?;
+        let database = home.connect().await?;
+        let bell = Bell::start(stack).await?;
+        let keyring = Keyring::new([42; 32], []);
+        let listen = free_address()?;
+        let public_url = Url::parse(&format!("http://{listen}/"))?;
+        let microsoft = Microsoft::new(settings(&simulator, &public_url)?, clock.clock().as_fn())?;
+        let services = Services {
+            database: database.clone(),
+            microsoft: microsoft.clone(),
+            keyring: keyring.clone(),
+            clock: clock.clock(),
+            queue: bell.queue.clone(),
+            progress: bell.progress.clone(),
+            public_url,
+        };
+        let pace = Pace { first_look: Duration::from_millis(10), ..Pace::default() };
+        let context = Context {
+            database: database.clone(),
+            microsoft,
+            keyring,
+            clock: clock.clock(),
+            queue: bell.queue.clone(),
+            progress: bell.progress.clone(),
+            pace,
+        };
+        let workers = Workers::new(bell.queue.clone(), WorkerOptions::default());
+        let workers = worker::jobs::register(workers, &context);
+        let shutdown = CancellationToken::new();
+        let http = HttpSettings { listen, development: true, ..HttpSettings::default() };
+        let server = api::start(http, services.clone(), shutdown.clone())?;
+        let member = new_member(&database, &clock, member::Role::Admin).await?;
+        let token = token_of(&services, &member);
+        Ok(Self {
+            simulator,
+            clock,
+            database,
+            services,
+            context,
+            bell,
+            member,
+            token,
+            home,
+            workers,
+            http: reqwest::Client::builder().no_proxy().build()?,
+            server,
+            _shutdown: shutdown.drop_guard(),
+        })
+    }
+
+    /// Where the api listens.
+    pub fn address(&self) -> SocketAddr {
+        self.server.address()
+    }
+
+    /// A member of another organization.
+    pub async fn stranger(&self) -> Result<SecretString> {
+        let member = new_member(&self.database, &self.clock, member::Role::Admin).await?;
+        Ok(token_of(&self.services, &member))
+    }
+
+    /// Asks the api as the member; fails on any error.
+    pub async fn ask(&self, query: &str, variables: Value) -> Result<Value> {
+        let mut answer = self.ask_as(&self.token, query, variables).await?;
+        if answer.get("errors").is_some() {
+            bail!("the api refused: {answer}");
+        }
+        Ok(answer["data"].take())
+    }
+
+    /// Asks the api as whoever holds `token`; answers everything it said.
+    pub async fn ask_as(&self, token: &SecretString, query: &str, variables: Value) -> Result<Value> {
+        let url = format!("http://{}/graphql", self.address());
+        let request = self.http.post(url).bearer_auth(token.expose_secret());
+        let answer = request.json(&json!({ "query": query, "variables": variables })).send().await?;
+        answer.json().await.context("the api's answer is no JSON")
+    }
+
+    /// Asks for a consent of the simulated tenant; answers its id and the link to follow.
+    pub async fn start_consent(&self) -> Result<(String, String)> {
+        let tenant = self.simulator.tenant_id().to_string();
+        let data = self
+            .ask(
+                "mutation($tenant: String!) { startConsent(input: { tenant: $tenant }) {
+                   consent { id } authorizationUrl userErrors { code } } }",
+                json!({ "tenant": tenant }),
+            )
+            .await?;
+        let started = &data["startConsent"];
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        text(&started["consent"]["id"])
+            .zip(text(&started["authorizationUrl"]))
+            .with_context(|| format!("no consent was started: {started}"))
+    }
+
+    /// The user of this key follows the link of a new consent and decides; answers the consent's id and the page
+    /// at the end.
+    pub async fn consent(&self, user: &str, decision: Decision) -> Result<(String, Answer)> {
+        let (id, link) = self.start_consent().await?;
+        Ok((id, Person::new(user).consent(&link, decision).await?))
+    }
+
+    /// The user of this key consents, and every job that follows is run to its end. Answers the operation.
+    pub async fn onboard_as(&self, user: &str) -> Result<Value> {
+        let (consent, page) = self.consent(user, Decision::Accept).await?;
+        if page.status != 200 {
+            bail!("the consent ended with {}: {}", page.status, page.body);
+        }
+        self.run_jobs().await?;
+        self.operation_of(&consent).await
+    }
+
+    /// The owner consents, and every job that follows is run to its end. Answers the operation.
+    pub async fn onboard(&self) -> Result<Value> {
+        self.onboard_as("owner").await
+    }
+
+    /// The operation that a consent began, with its steps.
+    pub async fn operation_of(&self, consent: &str) -> Result<Value> {
+        let query = format!("query($id: ID!) {{ consent(id: $id) {{ operation {{ {OPERATION} }} }} }}");
+        let mut data = self.ask(&query, json!({ "id": consent })).await?;
+        Ok(data["consent"]["operation"].take())
+    }
+
+    /// Scans the tenant of the operation again; answers the operation of that.
+    pub async fn scan(&self, operation: &Value) -> Result<Value> {
+        let query = "mutation($id: ID!) { scanTenant(input: { tenantId: $id }) {
+                       operation { id } userErrors { code message } } }";
+        let data = self.ask(query, json!({ "id": operation["tenant"]["id"] })).await?;
+        self.run_jobs().await?;
+        let id = &data["scanTenant"]["operation"]["id"];
+        let query = format!("query($id: ID!) {{ operation(id: $id) {{ {OPERATION} }} }}");
+        let mut data = self.ask(&query, json!({ "id": id })).await?;
+        Ok(data["operation"].take())
+    }
+
+    /// Runs everything that is queued through the real handlers. What is to run later runs at once, with the
+    /// clock moved on by as much.
+    pub async fn run_jobs(&self) -> Result<()> {
+        loop {
+            self.run_due().await?;
+            let Some(early) = self.workers.skip_ahead().await? else { return Ok(()) };
+            self.clock.advance(TimeDelta::from_std(early)?);
+        }
+    }
+
+    /// Runs what is due now, and nothing later.
+    pub async fn run_due(&self) -> Result<usize> {
+        Ok(self.workers.run_due().await?)
+    }
+}
+
+/// What tests read of an operation.
+pub const OPERATION: &str = "id state failure { code message retryable fixableBy traceId }
+    tenant { id state failure { code } }
+    steps(first: 500) { nodes { state outcome scanned resourcesSeen resourcesWritten resourcesDeleted
+      failure { code message } subscription { id displayName azureSubscriptionId resourceCount
+        stale { code } } } }";
+
+/// How often each outcome occurs among the operation's steps.
+pub fn outcomes(operation: &Value) -> std::collections::BTreeMap<String, usize> {
+    let mut counts = std::collections::BTreeMap::new();
+    for step in operation["steps"]["nodes"].as_array().into_iter().flatten() {
+        *counts.entry(step["outcome"].as_str().unwrap_or("none").to_owned()).or_default() += 1;
+    }
+    counts
+}
+
+/// The Microsoft settings of a Tenantry that is reached at `public_url`.
+pub fn settings(simulator: &Simulator, public_url: &Url) -> Result<microsoft::Settings> {
+    let cloud = Url::parse(&simulator.base_url())?;
+    Ok(microsoft::Settings {
+        login_url: cloud.clone(),
+        arm_url: cloud.clone(),
+        graph_url: cloud,
+        client_id: simulator.client_id().to_string(),
+        client_secret: SecretString::from(simulator.client_secret()),
+        redirect_uri: public_url.join("consent/callback")?,
+    })
+}
+
+/// An address that was free a moment ago: the redirect URI has to be known before the server starts.
+fn free_address() -> Result<SocketAddr> {
+    Ok(std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+}
+
+fn token_of(services: &Services, member: &member::Model) -> SecretString {
+    let expires_at = services.clock.now() + TimeDelta::days(30);
+    let tokens = DevelopmentTokens::new(&services.keyring);
+    tokens.issue(member.organization_id, member.id, member.role, expires_at)
+}
+
+async fn new_member(
+    database: &DatabaseConnection,
+    clock: &TestClock,
+    role: member::Role,
+) -> Result<member::Model> {
+    let organization = organization::ActiveModel {
+        id: Set(Uuid::now_v7()),
+        name: Set(Uuid::now_v7().to_string()),
+        created_at: Set(clock.now()),
+    };
+    let organization = organization.insert(database).await?;
+    let member = member::ActiveModel {
+        id: Set(Uuid::now_v7()),
+        organization_id: Set(organization.id),
+        display_name: Set("Mona Member".to_owned()),
+        role: Set(role),
+        created_at: Set(clock.now()),
+    };
+    Ok(member.insert(database).await?)
+}
