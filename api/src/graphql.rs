@@ -20,6 +20,7 @@ mod node;
 mod operation;
 mod pager;
 mod resource;
+mod scalars;
 mod scope;
 mod stored;
 mod subscription;
@@ -77,7 +78,8 @@ pub fn schema(services: Option<Services>) -> Schema {
 
 /// The schema in GraphQL's own language: the public contract.
 pub fn sdl() -> String {
-    let options = SDLExportOptions::new().use_space_ident().prefer_single_line_descriptions();
+    let options =
+        SDLExportOptions::new().use_space_ident().prefer_single_line_descriptions().include_specified_by();
     schema(None).sdl_with_options(options).trim_end().to_owned()
 }
 

@@ -11,6 +11,7 @@
 //! query holds up nobody else's socket, and no database connection dies with a thread of the server.
 
 mod answer;
+mod assembly;
 mod body;
 pub mod consent;
 mod execution;
@@ -32,19 +33,20 @@ use std::time::Duration;
 
 use actix_web::middleware::{Compress, from_fn};
 use actix_web::{App, HttpResponse, HttpServer, web};
-use async_graphql::{Executor, Request};
+use async_graphql::Executor;
 use entity::Clock;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::limits::Limits;
-use crate::viewer::{DevelopmentTokens, Viewer};
+use crate::viewer::DevelopmentTokens;
 use execution::Execution;
 use health::Readiness;
 use origins::Origins;
 use socket::Sockets;
 
+pub use assembly::start;
 pub use health::Check;
 
 /// How the api is reached, and what it allows.
@@ -80,9 +82,6 @@ impl Default for HttpSettings {
     }
 }
 
-/// Adds to a request what its resolvers need, besides the [`Viewer`], which is there already.
-pub type Prepare = Arc<dyn Fn(Request, Viewer) -> Request + Send + Sync>;
-
 /// Adds routes to the server.
 pub type Routes = Arc<dyn Fn(&mut web::ServiceConfig) + Send + Sync>;
 
@@ -93,8 +92,6 @@ pub struct HttpServices {
     pub tokens: DevelopmentTokens,
     /// The time.
     pub clock: Clock,
-    /// What each request is given.
-    pub prepare: Prepare,
     /// What is served besides GraphQL.
     pub routes: Routes,
 }
@@ -200,7 +197,6 @@ impl<E: Executor> Shared<E> {
             limits: settings.limits,
             tokens: services.tokens,
             clock: services.clock,
-            prepare: services.prepare,
             development: settings.development,
             runtime,
         });

@@ -6,8 +6,7 @@ pub mod graphql;
 pub mod http;
 pub mod limits;
 pub mod services;
-mod start;
 pub mod viewer;
 
+pub use http::start;
 pub use services::Services;
-pub use start::start;

@@ -85,7 +85,7 @@ impl Parts {
             readiness: self.readiness(),
             ..HttpSettings::default()
         };
-        let server = api::start(settings, self.services(), shutdown)?;
+        let server = api::start(settings, &self.services(), shutdown)?;
         tracing::info!(address = %server.address(), "the api listens");
         Ok(server)
     }

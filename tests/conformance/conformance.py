@@ -3,7 +3,9 @@
 Ends with one line, `N passed, N failed`.
 """
 
+import base64
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -39,6 +41,12 @@ def sign_in(**others):
 def client(kind, *arguments, credential=None, **others):
     return kind(credential or sign_in(), *arguments, base_url=CLOUD.url,
                 credential_scopes=["https://management.azure.com/.default"], **others)
+
+
+def own_principal():
+    """The object id of the app that signs in, as its token has it."""
+    claims = sign_in().get_token("https://management.azure.com/.default").token.split(".")[1]
+    return json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["oid"]
 
 
 class Forged:
@@ -144,8 +152,7 @@ class Roles(unittest.TestCase):
         self.subscription = first.subscription_id
         self.scope = f"/subscriptions/{self.subscription}"
         self.client = client(AuthorizationManagementClient, self.subscription)
-        everyone = self.client.role_assignments.list_for_scope(self.scope)
-        self.principal = next(one.principal_id for one in everyone if one.principal_type == "ServicePrincipal")
+        self.principal = own_principal()
 
     def assignment(self, role=READER, principal=None):
         return {"role_definition_id": f"{self.scope}/providers/Microsoft.Authorization/roleDefinitions/{role}",
@@ -166,6 +173,10 @@ class Roles(unittest.TestCase):
         self.assertIsNone(self.client.role_assignments.delete(self.scope, name))
         with self.assertRaises(ResourceNotFoundError):
             self.client.role_assignments.get(self.scope, name)
+
+    def test_an_assignment_says_what_its_principal_is(self):
+        listed = self.client.role_assignments.list_for_scope(self.scope, filter=f"assignedTo('{self.principal}')")
+        self.assertEqual({one.principal_type for one in listed}, {"ServicePrincipal"})
 
     def test_the_same_role_under_another_name_exists_already(self):
         name = str(uuid.uuid4())
@@ -279,9 +290,7 @@ class CommandLine(unittest.TestCase):
         self.assertTrue(all(group["properties"]["provisioningState"] for group in groups))
 
     def test_a_role_is_assigned_listed_and_taken_away(self):
-        scope = f"/subscriptions/{self.enabled}"
-        listed = self.az("role", "assignment", "list", "--scope", scope, "--fill-principal-name", "false")
-        principal = next(one for one in listed if one["principalType"] == "ServicePrincipal")["principalId"]
+        scope, principal = f"/subscriptions/{self.enabled}", own_principal()
         made = self.az("role", "assignment", "create", "--role", "Tag Contributor", "--scope", scope,
                        "--assignee-object-id", principal, "--assignee-principal-type", "ServicePrincipal")
         ids = ["role", "assignment", "list", "--scope", scope, "--fill-principal-name", "false",
@@ -299,6 +308,8 @@ class CommandLine(unittest.TestCase):
 
 
 def main():
+    # azure-identity logs what it raises as well.
+    logging.disable()
     try:
         result = unittest.main(exit=False, verbosity=2).result
     finally:

@@ -31,7 +31,7 @@ async fn refusals_are_told_apart_and_said_in_words() -> Result<()> {
     for (decision, code) in [
         (Decision::Cancel, "CONSENT_CANCELLED"),
         (Decision::Refuse, "CONSENT_DECLINED"),
-        (Decision::Blocked, "INTERACTION_REQUIRED"),
+        (Decision::Blocked, "CONDITIONAL_ACCESS"),
     ] {
         let app = TestApp::small(1, 1).await?;
 

@@ -24,10 +24,10 @@ async fn assert_unharmed(app: &TestApp, operation: &Value) -> Result<()> {
 #[tokio::test]
 async fn a_storm_of_429s_is_sat_out() -> Result<()> {
     let app = TestApp::small(4, 400).await?;
-    let body = r#"{"error":{"code":"TooManyRequests","message":"Please try again after '20' seconds."}}"#;
+    let body = r#"{"error":{"code":"TooManyRequests","message":"Please try again after '1' seconds."}}"#;
     for path in ANYTHING {
-        let storm = Fault::on("*", path).answer(429, &[("retry-after", "20")], body);
-        app.simulator.faults().plan(storm.times(12));
+        let storm = Fault::on("*", path).answer(429, &[("retry-after", "1")], body);
+        app.simulator.faults().plan(storm.times(4));
     }
 
     let operation = app.onboard().await?;

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use chrono::TimeDelta;
 use entity::{Owned, consent, role_assignment};
-use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
+use sea_orm::{ColumnTrait, PaginatorTrait, QueryFilter};
 use serde_json::{Value, json};
 use simulator::{BuiltInRole, Decision, Fault, Scope};
 use support::app::{TestApp, outcomes};

@@ -103,7 +103,7 @@ impl TestApp {
         let workers = worker::jobs::register(workers, &context);
         let shutdown = CancellationToken::new();
         let http = HttpSettings { listen, development: true, ..HttpSettings::default() };
-        let server = api::start(http, services.clone(), shutdown.clone())?;
+        let server = api::start(http, &services, shutdown.clone())?;
         let member = new_member(&database, &clock, member::Role::Admin).await?;
         let token = token_of(&services, &member);
         Ok(Self {

@@ -25,7 +25,7 @@ use crate::cloud::Cloud;
 use crate::postgres::PostgresServer;
 
 /// As many connections as a process of an installation has.
-const CONNECTIONS: u32 = 16;
+pub const CONNECTIONS: u32 = 16;
 
 /// How a scan went.
 pub struct Scan {

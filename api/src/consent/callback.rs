@@ -2,7 +2,7 @@
 
 use entity::consent::{self, State};
 use entity::{Failure, FixableBy, Owned, operation, tenant};
-use microsoft::{Identity, MicrosoftError};
+use microsoft::Identity;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, DbErr, EntityTrait, QueryFilter, Set, TransactionTrait, Unchanged,
@@ -118,8 +118,10 @@ async fn grant(services: &Services, consent: &consent::Model, returned: &Returne
     let request = SealedRequest::open(&services.keyring, consent).ok_or_else(incomplete)?;
     let login = services.microsoft.login();
     let verifier = SecretString::from(request.code_verifier);
-    let granted =
-        login.exchange_code(consent.entra_tenant_id, code, &verifier).await.map_err(exchange_failed)?;
+    let granted = login
+        .exchange_code(consent.entra_tenant_id, code, &verifier)
+        .await
+        .map_err(|error| worker::failures::of_microsoft(&error))?;
     let identity =
         login.verify_id_token(granted.id_token.expose_secret(), &request.nonce).await.map_err(|error| {
             tracing::warn!(consent.id = %consent.id, %error, "id token refused");
@@ -141,10 +143,6 @@ async fn grant(services: &Services, consent: &consent::Model, returned: &Returne
         ));
     }
     Ok(Grant { token: granted.access_token, expires_at: granted.expires_at, identity })
-}
-
-fn exchange_failed(error: MicrosoftError) -> Failure {
-    worker::failures::of_microsoft(&error)
 }
 
 async fn refuse(services: &Services, consent: &consent::Model, failure: &Failure) -> Result<(), DbErr> {

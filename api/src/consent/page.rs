@@ -86,7 +86,7 @@ impl Page {
     }
 
     /// Something of ours broke; the cause goes to the log.
-    pub(super) fn broken(error: &impl Display) -> Self {
+    pub(crate) fn broken(error: &impl Display) -> Self {
         let failure = Failure::new(
             "INTERNAL",
             true,

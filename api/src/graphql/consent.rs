@@ -7,7 +7,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_graphql::{Context, Enum, ID, Object};
-use chrono::{DateTime, Utc};
 use entity::{consent, operation};
 use sea_orm::{ColumnTrait, DbErr, QueryFilter, QueryOrder};
 use uuid::Uuid;
@@ -19,6 +18,7 @@ use super::batch::Batch;
 use super::failure::Failure;
 use super::ids::Kind;
 use super::operation::Operation;
+use super::scalars::{DateTime, Guid};
 use super::scope::{Scope, or_null};
 use super::stored::{Identified, Row, Stored};
 use super::tenant::Tenant;
@@ -102,8 +102,8 @@ impl Consent {
     }
 
     /// Microsoft's id of the tenant that it was asked for.
-    async fn entra_tenant_id(&self) -> Uuid {
-        self.row.entra_tenant_id
+    async fn entra_tenant_id(&self) -> Guid {
+        self.row.entra_tenant_id.into()
     }
 
     /// The tenant; null until it is granted.
@@ -128,28 +128,28 @@ impl Consent {
     }
 
     /// When it was asked for.
-    async fn created_at(&self) -> DateTime<Utc> {
-        self.row.created_at
+    async fn created_at(&self) -> DateTime {
+        self.row.created_at.into()
     }
 
     /// Until when the consenting user may come back.
-    async fn expires_at(&self) -> DateTime<Utc> {
-        self.row.expires_at
+    async fn expires_at(&self) -> DateTime {
+        self.row.expires_at.into()
     }
 
     /// When it was granted: then the window opened.
-    async fn granted_at(&self) -> Option<DateTime<Utc>> {
-        self.row.granted_at
+    async fn granted_at(&self) -> Option<DateTime> {
+        self.row.granted_at.map(Into::into)
     }
 
     /// When the window closes, or has closed, at the latest; null until it is granted.
-    async fn closes_at(&self) -> Option<DateTime<Utc>> {
-        self.row.window_closes_at
+    async fn closes_at(&self) -> Option<DateTime> {
+        self.row.window_closes_at.map(Into::into)
     }
 
     /// When the delegated token was erased; null while it is held.
-    async fn erased_at(&self) -> Option<DateTime<Utc>> {
-        self.row.erased_at
+    async fn erased_at(&self) -> Option<DateTime> {
+        self.row.erased_at.map(Into::into)
     }
 }
 

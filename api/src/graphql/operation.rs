@@ -10,7 +10,6 @@ mod step;
 use std::sync::Arc;
 
 use async_graphql::{Context, Enum, ID, Object, Result};
-use chrono::{DateTime, Utc};
 use entity::operation;
 use uuid::Uuid;
 
@@ -24,6 +23,7 @@ use super::consent::Consent;
 use super::failure::Failure;
 use super::ids::Kind;
 use super::pager::{Connection, Paging};
+use super::scalars::DateTime;
 use super::scope::{Scope, or_null};
 use super::stored::{Identified, Row, Stored};
 use super::tenant::Tenant;
@@ -128,28 +128,28 @@ impl Operation {
     }
 
     /// When a member asked for it to stop.
-    async fn cancel_requested_at(&self) -> Option<DateTime<Utc>> {
-        self.row.cancel_requested_at
+    async fn cancel_requested_at(&self) -> Option<DateTime> {
+        self.row.cancel_requested_at.map(Into::into)
     }
 
     /// When it was asked for.
-    async fn created_at(&self) -> DateTime<Utc> {
-        self.row.created_at
+    async fn created_at(&self) -> DateTime {
+        self.row.created_at.into()
     }
 
     /// When a worker first began; null until then.
-    async fn started_at(&self) -> Option<DateTime<Utc>> {
-        self.row.started_at
+    async fn started_at(&self) -> Option<DateTime> {
+        self.row.started_at.map(Into::into)
     }
 
     /// When it ended; null until then.
-    async fn finished_at(&self) -> Option<DateTime<Utc>> {
-        self.row.finished_at
+    async fn finished_at(&self) -> Option<DateTime> {
+        self.row.finished_at.map(Into::into)
     }
 
     /// By when it ends, whatever happens.
-    async fn deadline_at(&self) -> DateTime<Utc> {
-        self.row.deadline_at
+    async fn deadline_at(&self) -> DateTime {
+        self.row.deadline_at.into()
     }
 
     /// How far it is.

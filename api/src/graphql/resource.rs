@@ -7,7 +7,6 @@ mod tag_filter;
 use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object, Result, SimpleObject};
-use chrono::{DateTime, Utc};
 use entity::resource;
 use uuid::Uuid;
 
@@ -16,6 +15,7 @@ pub use resources::{ResourceOrder, Resources, list};
 
 use super::batch::Batch;
 use super::ids::Kind;
+use super::scalars::DateTime;
 use super::scope::Scope;
 use super::stored::{Identified, Row, Stored};
 use super::subscription::AzureSubscription;
@@ -114,28 +114,28 @@ impl Resource {
     }
 
     /// When it was created in Azure, where Azure says so.
-    async fn azure_created_at(&self) -> Option<DateTime<Utc>> {
-        self.row.azure_created_at
+    async fn azure_created_at(&self) -> Option<DateTime> {
+        self.row.azure_created_at.map(Into::into)
     }
 
     /// When it last changed in Azure, where Azure says so.
-    async fn azure_changed_at(&self) -> Option<DateTime<Utc>> {
-        self.row.azure_changed_at
+    async fn azure_changed_at(&self) -> Option<DateTime> {
+        self.row.azure_changed_at.map(Into::into)
     }
 
     /// When a scan first saw it.
-    async fn first_seen_at(&self) -> DateTime<Utc> {
-        self.row.first_seen_at
+    async fn first_seen_at(&self) -> DateTime {
+        self.row.first_seen_at.into()
     }
 
     /// When a scan last saw a change of it.
-    async fn changed_at(&self) -> DateTime<Utc> {
-        self.row.changed_at
+    async fn changed_at(&self) -> DateTime {
+        self.row.changed_at.into()
     }
 
     /// When a complete scan no longer saw it; null while it is there.
-    async fn deleted_at(&self) -> Option<DateTime<Utc>> {
-        self.row.deleted_at
+    async fn deleted_at(&self) -> Option<DateTime> {
+        self.row.deleted_at.map(Into::into)
     }
 
     /// The subscription that it belongs to.

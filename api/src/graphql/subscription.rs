@@ -6,7 +6,6 @@ mod subscriptions;
 use std::sync::Arc;
 
 use async_graphql::{Context, Enum, ID, Object, Result};
-use chrono::{DateTime, Utc};
 use entity::subscription;
 use uuid::Uuid;
 
@@ -18,6 +17,7 @@ use super::ids::Kind;
 use super::int;
 use super::pager::{Connection, Paging};
 use super::resource::{Resource, ResourceFilter, ResourceOrder};
+use super::scalars::{DateTime, Guid};
 use super::scope::Scope;
 use super::stored::{Identified, Row, Stored};
 use super::tenant::Tenant;
@@ -96,8 +96,8 @@ impl AzureSubscription {
     }
 
     /// Azure's id of it.
-    async fn azure_subscription_id(&self) -> Uuid {
-        self.row.azure_subscription_id
+    async fn azure_subscription_id(&self) -> Guid {
+        self.row.azure_subscription_id.into()
     }
 
     /// Its name in Azure.
@@ -121,8 +121,8 @@ impl AzureSubscription {
     }
 
     /// When the last complete scan ended; null before the first.
-    async fn scanned_at(&self) -> Option<DateTime<Utc>> {
-        self.row.scanned_at
+    async fn scanned_at(&self) -> Option<DateTime> {
+        self.row.scanned_at.map(Into::into)
     }
 
     /// Why the inventory is older than the last scan; null if it is not.
@@ -131,8 +131,8 @@ impl AzureSubscription {
     }
 
     /// When it was first seen.
-    async fn created_at(&self) -> DateTime<Utc> {
-        self.row.created_at
+    async fn created_at(&self) -> DateTime {
+        self.row.created_at.into()
     }
 
     /// The tenant that it belongs to.

@@ -7,7 +7,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_graphql::{Context, Enum, ID, Object, Result};
-use chrono::{DateTime, Utc};
 use entity::{subscription, tenant};
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, DbErr, QueryFilter, QuerySelect};
@@ -21,6 +20,7 @@ use super::failure::Failure;
 use super::ids::Kind;
 use super::int;
 use super::pager::{Connection, Paging};
+use super::scalars::{DateTime, Guid};
 use super::scope::Scope;
 use super::stored::{Identified, Row, Stored};
 use super::subscription::{AzureSubscription, AzureSubscriptionFilter, AzureSubscriptionOrder, list};
@@ -74,8 +74,8 @@ impl Tenant {
     }
 
     /// Microsoft's id of it.
-    async fn entra_tenant_id(&self) -> Uuid {
-        self.row.entra_tenant_id
+    async fn entra_tenant_id(&self) -> Guid {
+        self.row.entra_tenant_id.into()
     }
 
     /// Its name in Entra ID, once it could be read.
@@ -99,8 +99,8 @@ impl Tenant {
     }
 
     /// When it was first consented for.
-    async fn created_at(&self) -> DateTime<Utc> {
-        self.row.created_at
+    async fn created_at(&self) -> DateTime {
+        self.row.created_at.into()
     }
 
     /// How many resources the last complete scans of its subscriptions found.

@@ -1,11 +1,11 @@
 //! Who asks: the viewer, its member and its organization.
 
 use async_graphql::{Context, Enum, ID, Object, Result};
-use chrono::{DateTime, Utc};
 use entity::{member, organization};
 use uuid::Uuid;
 
 use super::ids::Kind;
+use super::scalars::DateTime;
 use super::scope::Scope;
 use super::stored::{Identified, Row, Stored, find_row};
 use crate::error::ErrorCode;
@@ -94,8 +94,8 @@ impl Organization {
     }
 
     /// When it was created.
-    async fn created_at(&self) -> DateTime<Utc> {
-        self.0.created_at
+    async fn created_at(&self) -> DateTime {
+        self.0.created_at.into()
     }
 }
 

@@ -6,13 +6,39 @@ use actix_web::http::header::{CACHE_CONTROL, LOCATION, REFERRER_POLICY};
 use actix_web::{HttpRequest, HttpResponse, web};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use tokio::runtime::Handle;
 
 use crate::consent::{self, Page, Returned};
 use crate::services::Services;
 
-/// Adds `/consent/start` and `/consent/callback`.
-pub fn configure(config: &mut web::ServiceConfig) {
-    config.route("/consent/start", web::get().to(start)).route("/consent/callback", web::get().to(callback));
+/// Serves the two addresses. The work is done on the process's own runtime: a database connection must not
+/// die with a thread of the server.
+#[derive(Clone)]
+pub(super) struct Desk {
+    services: web::Data<Services>,
+    runtime: Handle,
+}
+
+impl Desk {
+    pub(super) fn new(services: Services, runtime: Handle) -> Self {
+        Self { services: web::Data::new(services), runtime }
+    }
+
+    pub(super) fn configure(&self, config: &mut web::ServiceConfig) {
+        config
+            .app_data(web::Data::new(self.clone()))
+            .route("/consent/start", web::get().to(start))
+            .route("/consent/callback", web::get().to(callback));
+    }
+
+    /// None: the work panicked; the panic is in the log.
+    async fn work<T, F>(&self, work: impl FnOnce(web::Data<Services>) -> F) -> Option<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = T> + Send + 'static,
+    {
+        self.runtime.spawn(work(self.services.clone())).await.ok()
+    }
 }
 
 #[derive(Deserialize)]
@@ -29,35 +55,38 @@ struct CallbackQuery {
     error_description: Option<String>,
 }
 
-async fn start(services: web::Data<Services>, query: web::Query<StartQuery>) -> HttpResponse {
+async fn start(desk: web::Data<Desk>, query: web::Query<StartQuery>) -> HttpResponse {
     let state = query.into_inner().state.unwrap_or_default();
-    match consent::visit(&services, &state).await {
-        Ok((url, browser)) => HttpResponse::Found()
+    let visited = desk.work(|services| async move { consent::visit(&services, &state).await }).await;
+    match visited {
+        Some(Ok((url, browser))) => HttpResponse::Found()
             .insert_header((LOCATION, url.as_str()))
             .insert_header((CACHE_CONTROL, "no-store"))
             .insert_header((REFERRER_POLICY, "no-referrer"))
-            .cookie(browser_cookie(&services, browser.expose_secret()))
+            .cookie(browser_cookie(&desk.services, browser.expose_secret()))
             .finish(),
-        Err(page) => show(&page),
+        Some(Err(page)) => show(&page),
+        None => show(&Page::broken(&"the visit panicked")),
     }
 }
 
 async fn callback(
-    services: web::Data<Services>,
+    desk: web::Data<Desk>,
     request: HttpRequest,
     query: web::Query<CallbackQuery>,
 ) -> HttpResponse {
     let query = query.into_inner();
-    let browser = request.cookie(cookie_name(&services)).map(|cookie| SecretString::from(cookie.value()));
+    let cookie = request.cookie(cookie_name(&desk.services));
     let returned = Returned {
         state: query.state,
         code: query.code,
         error: query.error,
         error_subcode: query.error_subcode,
         error_description: query.error_description,
-        browser,
+        browser: cookie.map(|cookie| SecretString::from(cookie.value())),
     };
-    show(&consent::receive(&services, returned).await)
+    let page = desk.work(|services| async move { consent::receive(&services, returned).await }).await;
+    show(&page.unwrap_or_else(|| Page::broken(&"the return panicked")))
 }
 
 fn show(page: &Page) -> HttpResponse {

@@ -13,7 +13,6 @@ use tokio::runtime::Handle;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
-use super::Prepare;
 use super::answer::{Answer, Refusal};
 use super::parameters::Parameters;
 use super::seal::Seal;
@@ -28,7 +27,6 @@ pub(super) struct Execution<E> {
     pub(super) limits: Limits,
     pub(super) tokens: DevelopmentTokens,
     pub(super) clock: Clock,
-    pub(super) prepare: Prepare,
     pub(super) development: bool,
     /// The runtime of the process, not of the server's thread.
     pub(super) runtime: Handle,
@@ -142,7 +140,7 @@ impl<E: Executor> Execution<E> {
         let mut request = parameters.into_request();
         request.set_parsed_query(admitted.document);
         if let Some(viewer) = viewer {
-            request = (self.prepare)(request.data(viewer), viewer);
+            request = request.data(viewer);
         }
         let seal = Seal { trace, suggests: reads_schema };
         Ok(Admitted { request, kind: admitted.kind, seal })

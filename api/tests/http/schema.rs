@@ -106,10 +106,6 @@ impl Query {
         Ok(ctx.data::<Viewer>()?.member_id.to_string())
     }
 
-    async fn prepared(&self, ctx: &Context<'_>) -> Result<String, Error> {
-        ctx.data::<String>().cloned()
-    }
-
     async fn add(&self, a: i32, b: Option<i32>) -> i32 {
         a + b.unwrap_or(1)
     }

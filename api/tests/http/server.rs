@@ -55,7 +55,6 @@ impl TestServer {
         let services = HttpServices {
             tokens: DevelopmentTokens::new(&Keyring::new([7; 32], [])),
             clock: clock(Arc::clone(&seconds)),
-            prepare: Arc::new(|request, viewer| request.data(format!("for {}", viewer.organization_id))),
             routes: Arc::new(|routes| {
                 routes.route("/extra", actix_web::web::get().to(|| async { "extra" }));
             }),

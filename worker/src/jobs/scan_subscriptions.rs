@@ -190,7 +190,9 @@ impl Reach<'_> {
                 }
                 Err(Stopped::Microsoft(error)) => {
                     scan.keep().await?;
-                    if error.retryable() {
+                    // A list that ends early may do so again and again, for one subscription's sake.
+                    let is_of_one = matches!(error, MicrosoftError::Incomplete { .. });
+                    if error.retryable() && !is_of_one {
                         return Err(error.into());
                     }
                     self.halve(source, scan.into_targets(), &error).await

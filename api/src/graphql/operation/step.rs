@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use async_graphql::{Context, Enum, Object, Result};
-use chrono::{DateTime, Utc};
 use entity::operation_step::{self, Column};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, QueryFilter};
@@ -13,6 +12,7 @@ use crate::graphql::batch::Batch;
 use crate::graphql::failure::Failure;
 use crate::graphql::int;
 use crate::graphql::pager::{Connection, KeyOf, OrderDirection, Paging, Sort, page};
+use crate::graphql::scalars::DateTime;
 use crate::graphql::scope::Scope;
 use crate::graphql::stored::{Row, Stored};
 use crate::graphql::subscription::AzureSubscription;
@@ -124,8 +124,8 @@ impl OperationStep {
     }
 
     /// When it last moved on.
-    async fn updated_at(&self) -> DateTime<Utc> {
-        self.row.updated_at
+    async fn updated_at(&self) -> DateTime {
+        self.row.updated_at.into()
     }
 }
 

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 
 use async_graphql::{Enum, SimpleObject};
-use chrono::{DateTime, Utc};
 use entity::role_assignment;
 use microsoft::Role;
 use sea_orm::{ColumnTrait, DbErr, QueryFilter, QueryOrder};
 use uuid::Uuid;
 
+use crate::graphql::scalars::{DateTime, Guid};
 use crate::graphql::scope::Scope;
 
 /// A role that Tenantry knows what to do with.
@@ -44,15 +44,15 @@ pub struct RoleAssignment {
     /// The role.
     role: AzureRole,
     /// Azure's id of the role's definition.
-    role_definition_id: Uuid,
+    role_definition_id: Guid,
     /// The scope that it stands at, in lower case.
     scope: String,
     /// Where it comes from.
     origin: Origin,
     /// When Tenantry first knew of it.
-    created_at: DateTime<Utc>,
+    created_at: DateTime,
     /// When the service principal was first seen to have it; null until then.
-    verified_at: Option<DateTime<Utc>>,
+    verified_at: Option<DateTime>,
 }
 
 impl From<role_assignment::Model> for RoleAssignment {
@@ -65,11 +65,11 @@ impl From<role_assignment::Model> for RoleAssignment {
         Self {
             arm_id: row.arm_id,
             role,
-            role_definition_id: row.role_definition_id,
+            role_definition_id: row.role_definition_id.into(),
             scope: row.scope,
             origin: row.origin.into(),
-            created_at: row.created_at,
-            verified_at: row.verified_at,
+            created_at: row.created_at.into(),
+            verified_at: row.verified_at.map(Into::into),
         }
     }
 }

@@ -1,0 +1,27 @@
+//! The whole api, assembled: the schema, the routes, and who may use them.
+
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+
+use super::consent::Desk;
+use super::{HttpServices, HttpSettings, RunningServer, Server, StartError};
+use crate::graphql;
+use crate::services::Services;
+use crate::viewer::DevelopmentTokens;
+
+/// Starts to answer requests, until `shutdown`. Has to be called within a runtime, which does the work.
+pub fn start(
+    settings: HttpSettings,
+    services: &Services,
+    shutdown: CancellationToken,
+) -> Result<RunningServer, StartError> {
+    let desk = Desk::new(services.clone(), Handle::current());
+    let http = HttpServices {
+        tokens: DevelopmentTokens::new(&services.keyring),
+        clock: services.clock.clone(),
+        routes: Arc::new(move |routes| desk.configure(routes)),
+    };
+    Server::start(settings, graphql::schema(Some(services.clone())), http, shutdown)
+}
