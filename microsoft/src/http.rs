@@ -88,6 +88,7 @@ pub(crate) struct Http {
 
 impl Http {
     pub fn new(clock: Clock) -> Result<Self, MicrosoftError> {
+        #[expect(clippy::disallowed_methods, reason = "the one client that calls Microsoft")]
         let client = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(TOTAL_TIMEOUT)

@@ -11,6 +11,7 @@ mod role_assignments;
 mod role_definitions;
 mod subscriptions;
 
+use std::collections::HashSet;
 use std::sync::MutexGuard;
 
 use chrono::{DateTime, Utc};
@@ -20,7 +21,7 @@ use uuid::Uuid;
 pub(crate) use resources::count;
 
 use crate::directory::Directory;
-use crate::rbac::{self, Moment};
+use crate::rbac::{self, Moment, Scope};
 use crate::reply::Reply;
 use crate::server::Incoming;
 use crate::state::{Dials, State, lock};
@@ -50,6 +51,21 @@ impl Caller<'_> {
         rbac::allows(rbac::held(&directory.assignments, &self.principals, subscription, &moment), action)
     }
 
+    /// The subscriptions in which the caller may do something; none: in every one.
+    pub(crate) fn where_may(&self, directory: &Directory, action: &str) -> Option<HashSet<Uuid>> {
+        let moment = self.moment();
+        let mut allowed = HashSet::new();
+        for assignment in rbac::held_anywhere(&directory.assignments, &self.principals, &moment) {
+            if rbac::allows(std::iter::once(assignment), action) {
+                match assignment.scope {
+                    Scope::RootGroup => return None,
+                    Scope::GroupAbove(id) | Scope::Subscription(id) => drop(allowed.insert(id)),
+                }
+            }
+        }
+        Some(allowed)
+    }
+
     /// Whether the caller sees that the subscription is there at all.
     pub(crate) fn sees(&self, directory: &Directory, subscription: Uuid) -> bool {
         let moment = self.moment();
@@ -72,7 +88,7 @@ pub(crate) fn answer(state: &State, incoming: &Incoming, cut: bool) -> Reply {
     let path = incoming.path.trim_matches('/').to_lowercase();
     let segments: Vec<&str> = path.split('/').collect();
     if segments.as_slice() == ["metadata", "endpoints"] {
-        return metadata::endpoints(state);
+        return metadata::endpoints(state, incoming);
     }
     let bearer = match authenticate(state, incoming.authorization.as_deref(), Audience::Arm) {
         Ok(bearer) => bearer,
@@ -89,7 +105,12 @@ pub(crate) fn answer(state: &State, incoming: &Incoming, cut: bool) -> Reply {
         _ => None,
     };
     let is_query = segments.as_slice() == ["providers", "microsoft.resourcegraph", "resources"];
-    let mut headers = Vec::new();
+    // Without throttling a query says that there is no end to the quota.
+    let endless = is_query.then(|| {
+        [("x-ms-user-quota-remaining", "10000"), ("x-ms-user-quota-resets-after", "00:00:05")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    });
+    let mut headers: Vec<_> = endless.into_iter().flatten().collect();
     if caller.dials.throttle {
         let principal = caller.bearer.object_id;
         let taken = if is_query {

@@ -58,7 +58,7 @@ pub(crate) struct Directory {
     pub(crate) groups: HashMap<Uuid, Vec<Uuid>>,
     pub(crate) service_principal: Option<ServicePrincipal>,
     /// How often Tenantry's service principal was created: each has another object id.
-    created: u64,
+    pub(crate) created: u64,
     pub(crate) automation: (Uuid, Uuid),
     pub(crate) assignments: Vec<Assignment>,
     pub(crate) overlays: HashMap<Uuid, Overlay>,
@@ -67,6 +67,8 @@ pub(crate) struct Directory {
     pub(crate) client_secret: String,
     pub(crate) client_secret_expired: bool,
     pub(crate) conflict_text_names_id: bool,
+    /// The tenant that identity tokens name, if a person signs in elsewhere than asked.
+    pub(crate) signs_in_at: Option<Uuid>,
 }
 
 impl Directory {
@@ -89,6 +91,7 @@ impl Directory {
             client_secret,
             client_secret_expired: false,
             conflict_text_names_id: true,
+            signs_in_at: None,
         };
         directory.grant_as_usual(world, now);
         directory
@@ -140,12 +143,24 @@ impl Directory {
             scope,
             role,
             principal,
-            principal_type: "User".to_owned(),
+            principal_type: self.principal_type(principal).to_owned(),
             conditioned: false,
             created_at: now,
             created_by: None,
             propagated: true,
         });
+    }
+
+    /// What kind of principal this is, as role assignments say it.
+    pub(crate) fn principal_type(&self, principal: Uuid) -> &'static str {
+        let ours = self.service_principal.as_ref().is_some_and(|known| known.object_id == principal);
+        if ours || self.automation.1 == principal {
+            "ServicePrincipal"
+        } else if self.groups.values().flatten().any(|&group| group == principal) {
+            "Group"
+        } else {
+            "User"
+        }
     }
 
     /// Somebody and the groups they are in.
@@ -189,5 +204,31 @@ impl Directory {
     /// Whether the subscription is there, and in the tenant of the seed.
     pub(crate) fn is_here(&self, subscription: Uuid) -> bool {
         self.overlays.get(&subscription).is_none_or(|overlay| !overlay.gone && overlay.moved_to.is_none())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn an_assignment_says_what_kind_of_principal_holds_it() {
+        let world = World::new(&Config::default());
+        let now = DateTime::UNIX_EPOCH;
+        let mut directory = Directory::new(&world, String::new(), now);
+        let ours = directory.ensure_service_principal(&world, now, now);
+        let owner = directory.user("owner").map(|user| user.object_id).unwrap();
+        let group = directory.groups.values().flatten().copied().last().unwrap();
+        for (principal, wanted) in [
+            (ours, "ServicePrincipal"),
+            (directory.automation.1, "ServicePrincipal"),
+            (owner, "User"),
+            (group, "Group"),
+        ] {
+            let mut held = directory.assignments.iter().filter(|held| held.principal == principal).peekable();
+            assert!(held.peek().is_some(), "{wanted} {principal} holds nothing");
+            assert!(held.all(|held| held.principal_type == wanted), "{wanted} {principal}");
+        }
     }
 }

@@ -130,12 +130,16 @@ impl Faults {
 
     pub(crate) fn next(&self, method: &str, path: &str) -> Option<Effect> {
         let mut faults = crate::state::lock(&self.0);
-        let index = faults.iter().position(|fault| fault.is_for(method, path))?;
-        let fault = &mut faults[index];
-        if fault.skip > 0 {
+        let fitting = faults.iter_mut().enumerate().filter(|(_, fault)| fault.is_for(method, path));
+        let mut due = None;
+        for (index, fault) in fitting {
+            if fault.skip == 0 {
+                due = Some((index, fault));
+                break;
+            }
             fault.skip -= 1;
-            return None;
         }
+        let (index, fault) = due?;
         let effect = fault.effect.clone();
         fault.times = fault.times.saturating_sub(1);
         if fault.times == 0 {

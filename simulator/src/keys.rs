@@ -2,6 +2,7 @@
 //!
 //! <https://learn.microsoft.com/en-us/entra/identity-platform/signing-key-rollover>
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use aws_lc_rs::encoding::AsDer;
@@ -43,30 +44,48 @@ impl Key {
     }
 }
 
+impl Key {
+    fn published(&self, issuer: &str) -> Value {
+        json!({
+            "kty": "RSA", "use": "sig", "alg": "RS256", "kid": self.id, "x5t": self.id,
+            "n": self.modulus, "e": self.exponent, "issuer": issuer,
+        })
+    }
+}
+
 /// No key could be made.
 #[derive(Debug)]
 pub(crate) struct StartKeysError;
 
-/// The key that signs now; keys from before a rotation verify nothing any more.
+/// The keys: the last one signs, the one before it still verifies.
 pub(crate) struct Keys {
-    current: Mutex<(usize, Arc<Key>)>,
+    known: Mutex<Vec<Arc<Key>>>,
+    made: AtomicUsize,
 }
 
 impl Keys {
     pub(crate) fn generate() -> Result<Self, StartKeysError> {
-        Ok(Self { current: Mutex::new((1, Arc::new(Key::generate(1)?))) })
+        Ok(Self { known: Mutex::new(vec![Arc::new(Key::generate(1)?)]), made: AtomicUsize::new(1) })
     }
 
-    /// Signs with a new key from now on, and publishes only that one.
+    /// Signs with a new key from now on; the one before stays published, those before that do not.
     pub(crate) fn rotate(&self) -> Result<(), StartKeysError> {
-        let mut current = lock(&self.current);
-        let number = current.0 + 1;
-        *current = (number, Arc::new(Key::generate(number)?));
+        let number = self.made.fetch_add(1, Ordering::Relaxed) + 1;
+        let key = Arc::new(Key::generate(number)?);
+        let mut known = lock(&self.known);
+        known.push(key);
+        let published = known.len().min(2);
+        let forgotten = known.len() - published;
+        known.drain(..forgotten);
         Ok(())
     }
 
+    fn current(&self) -> Option<Arc<Key>> {
+        lock(&self.known).last().cloned()
+    }
+
     pub(crate) fn sign(&self, claims: &Value) -> String {
-        let key = Arc::clone(&lock(&self.current).1);
+        let Some(key) = self.current() else { return String::new() };
         let mut header = Header::new(Algorithm::RS256);
         header.kid = Some(key.id.clone());
         jsonwebtoken::encode(&header, claims, &key.sign).unwrap_or_default()
@@ -74,7 +93,8 @@ impl Keys {
 
     /// The claims of a token that we signed; times and audience are the caller's to check.
     pub(crate) fn verify(&self, token: &str) -> Option<Value> {
-        let key = Arc::clone(&lock(&self.current).1);
+        let id = jsonwebtoken::decode_header(token).ok()?.kid?;
+        let key = lock(&self.known).iter().find(|key| key.id == id).cloned()?;
         let mut validation = Validation::new(Algorithm::RS256);
         validation.validate_exp = false;
         validation.validate_aud = false;
@@ -84,10 +104,7 @@ impl Keys {
 
     /// The published key set.
     pub(crate) fn published(&self, issuer: &str) -> Value {
-        let key = Arc::clone(&lock(&self.current).1);
-        json!({ "keys": [{
-            "kty": "RSA", "use": "sig", "alg": "RS256", "kid": key.id, "x5t": key.id,
-            "n": key.modulus, "e": key.exponent, "issuer": issuer,
-        }] })
+        let keys = lock(&self.known).iter().map(|key| key.published(issuer)).collect::<Vec<_>>();
+        json!({ "keys": keys })
     }
 }

@@ -76,6 +76,7 @@ pub(crate) fn refuse_with(
 }
 
 /// Whether `tenant` names the customer's tenant, the other one, or any.
+#[derive(PartialEq, Eq)]
 pub(crate) enum Directory {
     Home,
     Other,
@@ -91,6 +92,17 @@ pub(crate) fn directory(state: &State, tenant: &str) -> Option<Directory> {
         return Some(Directory::Other);
     }
     matches!(tenant.as_str(), "organizations" | "common").then_some(Directory::Any)
+}
+
+/// Whether a code that was issued at `issued` may be redeemed at `redeemed`: the same tenant by any of its
+/// names, or any tenant.
+fn is_same_directory(state: &State, issued: &str, redeemed: &str) -> bool {
+    match (directory(state, issued), directory(state, redeemed)) {
+        (Some(issued), Some(redeemed)) => {
+            matches!(issued, Directory::Any) || matches!(redeemed, Directory::Any) || issued == redeemed
+        }
+        _ => false,
+    }
 }
 
 /// Verified domains.

@@ -175,18 +175,26 @@ pub(crate) struct Moment {
 /// The most assignments that a subscription holds.
 pub(crate) const LIMIT: usize = 4_000;
 
-/// The assignments that `principals` (somebody and the groups they are in) hold at or above a subscription.
+/// The assignments that `principals` (somebody and the groups they are in) hold, wherever that is.
+pub(crate) fn held_anywhere<'a>(
+    assignments: &'a [Assignment],
+    principals: &'a [Uuid],
+    moment: &'a Moment,
+) -> impl Iterator<Item = &'a Assignment> {
+    assignments.iter().filter(move |assignment| {
+        principals.contains(&assignment.principal) && assignment.is_effective(moment)
+    })
+}
+
+/// Those of them that are at or above a subscription.
 pub(crate) fn held<'a>(
     assignments: &'a [Assignment],
     principals: &'a [Uuid],
     subscription: Uuid,
     moment: &'a Moment,
 ) -> impl Iterator<Item = &'a Assignment> {
-    assignments.iter().filter(move |assignment| {
-        principals.contains(&assignment.principal)
-            && assignment.scope.covers(subscription)
-            && assignment.is_effective(moment)
-    })
+    let anywhere = held_anywhere(assignments, principals, moment);
+    anywhere.filter(move |assignment| assignment.scope.covers(subscription))
 }
 
 /// Whether one of the assignments allows the action.

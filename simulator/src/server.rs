@@ -152,7 +152,7 @@ impl Simulator {
             id: one.id,
             name: one.name.clone(),
             state: if directory.is_disabled(world, one.id) { "Disabled" } else { "Enabled" }.to_owned(),
-            resources: arm::count(&directory, one),
+            resources: arm::count(directory.overlays.get(&one.id), one),
         });
         info.collect()
     }
@@ -212,7 +212,18 @@ impl Simulator {
         }
     }
 
-    /// Revokes every token that the user has.
+    /// Lets people sign in with an account of the other tenant, whichever one was asked for.
+    pub fn sign_in_elsewhere(&self) {
+        lock(&self.state.directory).signs_in_at = Some(self.state.world.other_tenant_id);
+    }
+
+    /// Makes revoked tokens stop working at once, as continuous access evaluation does; they work until they
+    /// expire otherwise.
+    pub fn set_continuous_access(&self, on: bool) {
+        lock(&self.state.dials).continuous_access = on;
+    }
+
+    /// Revokes every token that the user has, and every code that was not redeemed.
     pub fn revoke_sessions(&self, user: &str) {
         let now = self.state.now();
         let mut directory = lock(&self.state.directory);

@@ -23,6 +23,8 @@ pub(crate) struct Dials {
     pub(crate) replication: TimeDelta,
     pub(crate) page_size: usize,
     pub(crate) throttle: bool,
+    /// Whether tokens stop working when they are revoked, not only when they expire.
+    pub(crate) continuous_access: bool,
 }
 
 /// What every answer is made from.
@@ -51,6 +53,7 @@ impl State {
             replication: delta(config.replication),
             page_size: config.page_size.clamp(1, 1_000),
             throttle: config.throttle,
+            continuous_access: false,
         };
         let directory = Directory::new(&world, config.client_secret.clone(), now);
         Ok(Self {

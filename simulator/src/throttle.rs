@@ -49,7 +49,33 @@ impl Operation {
 struct Bucket {
     tokens: f64,
     at: DateTime<Utc>,
+    /// A call before this is refused whatever the bucket holds.
+    closed_until: Option<DateTime<Utc>>,
 }
+
+impl Bucket {
+    /// Takes a token, or answers how many seconds to wait.
+    fn take(&mut self, operation: Operation, factor: f64, now: DateTime<Utc>) -> Result<f64, f64> {
+        let elapsed = (now - self.at).num_milliseconds().max(0);
+        #[expect(clippy::cast_precision_loss, reason = "milliseconds of one run")]
+        let refilled = self.tokens + factor * operation.refill() * (elapsed as f64) / 1_000.0;
+        self.tokens = refilled.min(factor * operation.size());
+        self.at = now;
+        let is_closed = self.closed_until.is_some_and(|until| now < until);
+        if is_closed || self.tokens < 1.0 {
+            let wait = ((1.0 - self.tokens) / (factor * operation.refill())).ceil().max(1.0);
+            #[expect(clippy::cast_possible_truncation, reason = "a few seconds")]
+            let until = now + TimeDelta::seconds(wait as i64);
+            self.closed_until = Some(until);
+            return Err(wait);
+        }
+        self.tokens -= 1.0;
+        Ok(self.tokens.floor())
+    }
+}
+
+/// How much larger the bucket of all principals together is.
+const GLOBAL: f64 = 15.0;
 
 struct Window {
     begun: DateTime<Utc>,
@@ -80,29 +106,19 @@ impl Throttle {
         now: DateTime<Utc>,
     ) -> Result<Vec<(String, String)>, Reply> {
         let mut buckets = lock(&self.buckets);
-        let bucket = buckets
-            .entry((principal, subscription, operation))
-            .or_insert_with(|| Bucket { tokens: operation.size(), at: now });
-        let elapsed = (now - bucket.at).num_milliseconds().max(0);
-        #[expect(clippy::cast_precision_loss, reason = "milliseconds of one run")]
-        let refilled = bucket.tokens + operation.refill() * (elapsed as f64) / 1_000.0;
-        bucket.tokens = refilled.min(operation.size());
-        bucket.at = now;
-        if bucket.tokens < 1.0 {
-            let wait = ((1.0 - bucket.tokens) / operation.refill()).ceil().max(1.0);
-            return Err(throttled(subscription, operation, wait));
-        }
-        bucket.tokens -= 1.0;
-        let left = bucket.tokens.floor();
+        let mut take = |who, factor: f64| {
+            let full = Bucket { tokens: factor * operation.size(), at: now, closed_until: None };
+            buckets.entry((who, subscription, operation)).or_insert(full).take(operation, factor, now)
+        };
+        let global = subscription.map(|_| take(Uuid::nil(), GLOBAL)).transpose();
+        let taken = global.and_then(|global| Ok((global, take(principal, 1.0)?)));
+        let (global, left) = taken.map_err(|wait| throttled(subscription, operation, wait))?;
         let scope = if subscription.is_some() { "subscription" } else { "tenant" };
         let mut headers =
             vec![(format!("x-ms-ratelimit-remaining-{scope}-{}", operation.plural()), format!("{left}"))];
-        if subscription.is_some() {
-            let global = 15.0 * operation.size() - (operation.size() - left);
-            headers.push((
-                format!("x-ms-ratelimit-remaining-subscription-global-{}", operation.plural()),
-                format!("{global}"),
-            ));
+        if let Some(global) = global {
+            let name = format!("x-ms-ratelimit-remaining-subscription-global-{}", operation.plural());
+            headers.push((name, format!("{global}")));
         }
         Ok(headers)
     }
@@ -167,8 +183,8 @@ mod tests {
         let now = DateTime::UNIX_EPOCH;
         let take = |at| throttle.take(Uuid::nil(), None, Operation::Read, at);
         assert_eq!((0..300).filter(|_| take(now).is_ok()).count(), 250);
-        assert!(take(now + TimeDelta::milliseconds(30)).is_err());
-        assert!(take(now + TimeDelta::milliseconds(80)).is_ok());
+        assert!(take(now + TimeDelta::milliseconds(80)).is_err(), "before Retry-After has passed");
+        assert!(take(now + TimeDelta::milliseconds(1_100)).is_ok());
     }
 
     #[test]

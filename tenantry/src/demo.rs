@@ -10,9 +10,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use chrono::TimeDelta;
-use entity::Clock;
 use front_end::FrontEnd;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use simulator::{Config, Decision, Person, Simulator};
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -32,7 +31,7 @@ const TOKEN_LIFETIME: TimeDelta = TimeDelta::hours(12);
 
 /// `tenantry demo`.
 pub async fn run(arguments: DemoArguments) -> anyhow::Result<()> {
-    let simulator = start_simulator(&arguments).await?;
+    let simulator = start_simulator(&arguments)?;
     let parts = Parts::assemble(configuration(&arguments, &simulator)?).await?;
     migration::migrate(&parts.database).await.context("migrating the database")?;
     let shutdown = CancellationToken::new();
@@ -74,11 +73,12 @@ async fn onboard(
     ensure!(answer.status == 200, "the consent ended with HTTP {}", answer.status);
     let operation = front_end.operation_of(&consent.id).await?;
     let ended = screen::follow(&front_end, &operation).await?;
-    println!("{}", screen::outcome(&ended));
+    let steps = front_end.steps(&operation).await?;
+    println!("{}", screen::outcome(&ended, &steps));
     Ok(())
 }
 
-async fn start_simulator(arguments: &DemoArguments) -> anyhow::Result<Simulator> {
+fn start_simulator(arguments: &DemoArguments) -> anyhow::Result<Simulator> {
     let public_url = public_url(arguments.listen)?;
     let config = Config {
         seed: arguments.seed,
@@ -127,9 +127,6 @@ fn public_url(listen: SocketAddr) -> anyhow::Result<Url> {
 }
 
 async fn viewer_token(parts: &Parts) -> anyhow::Result<SecretString> {
-    let clock: &Clock = &parts.clock;
-    let member = ensure_member(&parts.database, clock, "Demo", entity::member::Role::Admin).await?;
-    let token = token_of(&parts.configuration.keyring, clock, &member, TOKEN_LIFETIME);
-    ensure!(!token.expose_secret().is_empty(), "no token was issued");
-    Ok(token)
+    let member = ensure_member(&parts.database, &parts.clock, "Demo", entity::member::Role::Admin).await?;
+    Ok(token_of(&parts.configuration.keyring, &parts.clock, &member, TOKEN_LIFETIME))
 }

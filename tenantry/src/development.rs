@@ -46,16 +46,15 @@ pub async fn ensure_member(
     role: member::Role,
 ) -> Result<member::Model, DbErr> {
     let now = clock.now();
-    let organization = match organization::Entity::by_name(name).one(database).await? {
-        Some(organization) => organization,
-        None => {
-            let created = organization::ActiveModel {
-                id: Set(Uuid::now_v7()),
-                name: Set(name.to_owned()),
-                created_at: Set(now),
-            };
-            created.insert(database).await?
-        }
+    let organization = if let Some(known) = organization::Entity::by_name(name).one(database).await? {
+        known
+    } else {
+        let created = organization::ActiveModel {
+            id: Set(Uuid::now_v7()),
+            name: Set(name.to_owned()),
+            created_at: Set(now),
+        };
+        created.insert(database).await?
     };
     let existing =
         member::Entity::owned_by(organization.id).filter(member::Column::Role.eq(role)).one(database).await?;

@@ -83,11 +83,12 @@ impl Client {
             progress: context.progress.clone(),
             public_url: Url::parse("http://127.0.0.1/")?,
         };
-        let server = api::start(HttpSettings::default(), services, CancellationToken::new())?;
+        let server = api::start(HttpSettings::default(), &services, CancellationToken::new())?;
         let member = &ground.member;
         let expires_at = context.clock.now() + TimeDelta::hours(1);
         let tokens = DevelopmentTokens::new(&context.keyring);
         let token = tokens.issue(member.organization_id, member.id, member.role, expires_at);
+        #[expect(clippy::disallowed_methods, reason = "a front end, not a client of Microsoft")]
         let http = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(CLIENTS).build()?;
         Ok(Self { address: server.address(), token, http })
     }

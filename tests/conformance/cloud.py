@@ -36,11 +36,12 @@ class Cloud:
     def start(cls):
         folder = Path(tempfile.mkdtemp(prefix="tenantry-conformance."))
         write_certificates(folder)
+        # In its folder, by which tests/run finds it if this process is killed.
         process = subprocess.Popen(
-            [os.environ["TENANTRY_BINARY"], "simulate", "--listen", "127.0.0.1:0",
+            [os.path.abspath(os.environ["TENANTRY_BINARY"]), "simulate", "--listen", "127.0.0.1:0",
              "--subscriptions", str(SUBSCRIPTIONS), "--resources", str(RESOURCES),
              "--tls-certificate", folder / "chain.pem", "--tls-key", folder / "key.pem"],
-            stdout=subprocess.PIPE, text=True)
+            cwd=folder, env=os.environ | {"TENANTRY_LOG": "warn"}, stdout=subprocess.PIPE, text=True)
         said = {}
         for line in process.stdout:
             if found := re.search(r" listens at (\S+)|^(tenant|another tenant|automation(?:'s secret)?) +(\S+)$", line):
@@ -48,6 +49,7 @@ class Cloud:
             if "automation's secret" in said:
                 break
         else:
+            shutil.rmtree(folder)
             raise RuntimeError(f"the simulator ended with {process.wait()}")
         return cls(said["url"], str(folder / "authority.pem"), said["tenant"], said["another tenant"],
                    said["automation"], said["automation's secret"], folder, process)

@@ -5,6 +5,7 @@ use chrono::TimeDelta;
 use serde_json::json;
 use simulator::{Decision, Fault, Opened, Person};
 use support::app::TestApp;
+use worker::queue::When;
 
 async fn state_of(app: &TestApp, consent: &str) -> Result<(String, String)> {
     let query = "query($id: ID!) { consent(id: $id) { state failure { code } operation { id } } }";
@@ -87,7 +88,7 @@ async fn a_link_is_good_for_ten_minutes() -> Result<()> {
 
     let late = person.follow(&back, Some(&cookie)).await?;
     let Opened::Stayed(again) = person.open(&link).await? else { bail!("an old link led on") };
-    app.context.queue.push(&worker::jobs::Sweep {}, Default::default()).await?;
+    app.context.queue.push(&worker::jobs::Sweep {}, When::default()).await?;
     app.run_jobs().await?;
 
     assert_eq!((late.status, again.status), (410, 410));

@@ -2,6 +2,7 @@
 
 mod consent;
 mod faults;
+mod graphql;
 mod onboarding;
 mod processes;
 mod progress;

@@ -7,6 +7,7 @@ use sea_orm::{ColumnTrait, PaginatorTrait, QueryFilter};
 use serde_json::{Value, json};
 use simulator::{BuiltInRole, Decision, Fault, Scope};
 use support::app::{TestApp, outcomes};
+use worker::queue::When;
 
 const PUT_ROLE: &str = "/subscriptions/*/providers/Microsoft.Authorization/roleAssignments/*";
 const LIST_ROLES: &str = "/subscriptions/*/providers/Microsoft.Authorization/roleAssignments";
@@ -191,6 +192,7 @@ async fn what_the_window_does_not_see_done_is_done_by_the_next_consent_and_nothi
 async fn a_revoked_session_closes_the_window_at_once() -> Result<()> {
     let app = TestApp::small(3, 30).await?;
     let (consent, _) = app.consent("owner", Decision::Accept).await?;
+    app.simulator.set_continuous_access(true);
     app.simulator.revoke_sessions("owner");
 
     app.run_jobs().await?;
@@ -228,7 +230,7 @@ async fn the_token_is_erased_when_the_window_closes_though_no_worker_came() -> R
     app.consent("owner", Decision::Accept).await?;
     app.clock.advance(TimeDelta::minutes(61));
 
-    app.context.queue.push(&worker::jobs::Sweep {}, Default::default()).await?;
+    app.context.queue.push(&worker::jobs::Sweep {}, When::default()).await?;
     app.run_jobs().await?;
 
     let consent = consent::Entity::owned_by(app.member.organization_id).one(&app.database).await?;

@@ -22,6 +22,7 @@ use worker::{Context, Pace};
 
 use crate::clock::TestClock;
 use crate::database::TestDatabase;
+use crate::http::client;
 use crate::stack::{Bell, Stack};
 
 /// A whole Tenantry for one test.
@@ -117,7 +118,7 @@ impl TestApp {
             token,
             home,
             workers,
-            http: reqwest::Client::builder().no_proxy().build()?,
+            http: client()?,
             server,
             _shutdown: shutdown.drop_guard(),
         })

@@ -7,6 +7,7 @@ pub mod database;
 pub mod eventually;
 pub mod figures;
 pub mod ground;
+pub mod http;
 pub mod postgres;
 pub mod probe;
 pub mod processes;

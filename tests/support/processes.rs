@@ -11,6 +11,7 @@ use simulator::{Config, Decision, Person, Simulator};
 
 use crate::database::TestDatabase;
 use crate::eventually::eventually;
+use crate::http::client;
 use crate::redis::RedisServer;
 use crate::stack::Stack;
 
@@ -83,7 +84,7 @@ impl Installation {
             database_url,
             _database: database,
             ports,
-            http: reqwest::Client::builder().no_proxy().build()?,
+            http: client()?,
         };
         let migrated = installation.command("migrate").stdout(Stdio::null()).status()?;
         ensure!(migrated.success(), "tenantry migrate failed");

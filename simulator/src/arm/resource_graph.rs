@@ -3,6 +3,7 @@
 //! Understands what is sent here: `resources`, then `where subscriptionId in~ (…)`, `project`, `order by id asc`,
 //! `limit`, `count`, in any order. Everything else is refused, so that drift is noticed.
 
+use std::collections::{HashMap, HashSet};
 use std::io::Write;
 
 use base64::Engine;
@@ -12,10 +13,10 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{Caller, resources};
-use crate::directory::Directory;
+use crate::directory::{Directory, Overlay};
 use crate::reply::Reply;
 use crate::server::Incoming;
-use crate::world::{Item, Subscription};
+use crate::world::{Item, Subscription, mix};
 
 #[derive(Deserialize)]
 struct Body {
@@ -47,6 +48,8 @@ struct Plan {
     count: bool,
 }
 
+type Overlays = HashMap<Uuid, Overlay>;
+
 /// Columns of the table `resources` that are known here.
 const COLUMNS: [&str; 11] = [
     "id",
@@ -75,13 +78,16 @@ pub(super) fn query(caller: &Caller<'_>, incoming: &Incoming, cut: bool) -> Repl
     if !(1..=1_000).contains(&top) {
         return bad("$top must be between 1 and 1000.");
     }
-    let directory = caller.directory();
-    let asked = plan.subscriptions.as_ref().or(body.subscriptions.as_ref());
-    let readable = readable(caller, &directory, asked);
+    let scope: Option<HashSet<Uuid>> = narrowest(plan.subscriptions.as_ref(), body.subscriptions.as_ref());
+    // The page is written without the lock: pages are large, and others wait.
+    let (readable, overlays) = {
+        let directory = caller.directory();
+        (readable(caller, &directory, scope.as_ref()), directory.overlays.clone())
+    };
     if readable.is_empty() {
         return caller.forbidden("Microsoft.ResourceGraph/resources/read", "/");
     }
-    let total: u64 = readable.iter().map(|one| resources::count(&directory, one)).sum();
+    let total: u64 = readable.iter().map(|one| resources::count(overlays.get(&one.id), one)).sum();
     let total = total.min(plan.limit.unwrap_or(u64::MAX));
     if plan.count {
         return Reply::json(
@@ -91,13 +97,32 @@ pub(super) fn query(caller: &Caller<'_>, incoming: &Incoming, cut: bool) -> Repl
             }),
         );
     }
-    let Some(at) = position(options.skip_token.as_deref(), options.skip) else {
-        return bad("The skip token is invalid.");
+    let asked = fingerprint(&body.query, scope.as_ref());
+    let at = match options.skip_token.as_deref() {
+        Some(token) => position(token, asked),
+        None => Some(skipped(&readable, &overlays, options.skip.unwrap_or(0))),
     };
+    let Some(at) = at else { return bad("The skip token is invalid, or belongs to another query.") };
     let mut page = Page::new(&plan, caller.state.world.tenant_id, at.page % 2 == 1);
-    let next = page.fill(&directory, &readable, &at, top, total);
+    let next = page.fill(&overlays, &readable, &at, top, total);
     let table = options.result_format.as_deref().is_some_and(|format| format.eq_ignore_ascii_case("table"));
-    page.finish(total, next, cut, table)
+    page.finish(total, next.map(|next| (asked, next)), cut, table)
+}
+
+/// What both the query and the request name.
+fn narrowest(query: Option<&Vec<Uuid>>, request: Option<&Vec<Uuid>>) -> Option<HashSet<Uuid>> {
+    let query: Option<HashSet<_>> = query.map(|ids| ids.iter().copied().collect());
+    let request: Option<HashSet<_>> = request.map(|ids| ids.iter().copied().collect());
+    match (query, request) {
+        (Some(query), Some(request)) => Some(&query & &request),
+        (query, request) => query.or(request),
+    }
+}
+
+/// A token is good for the same query and scopes only.
+fn fingerprint(query: &str, scope: Option<&HashSet<Uuid>>) -> u64 {
+    let of = |bytes: &[u8]| bytes.iter().fold(0, |sum, &byte| mix(sum, byte.into()));
+    scope.into_iter().flatten().fold(of(query.as_bytes()), |sum, id| sum ^ of(id.as_bytes()))
 }
 
 fn bad(message: &str) -> Reply {
@@ -154,30 +179,45 @@ fn subscriptions(condition: &str) -> Result<Vec<Uuid>, String> {
 fn readable<'a>(
     caller: &'a Caller<'_>,
     directory: &Directory,
-    asked: Option<&Vec<Uuid>>,
+    scope: Option<&HashSet<Uuid>>,
 ) -> Vec<&'a Subscription> {
-    let world = &caller.state.world;
-    let all = world.subscriptions.iter();
-    let asked = all.filter(|one| asked.is_none_or(|ids| ids.contains(&one.id)));
-    let action = "Microsoft.Compute/virtualMachines/read";
-    asked.filter(|one| directory.is_here(one.id) && caller.may(directory, action, one.id)).collect()
+    let allowed = caller.where_may(directory, "Microsoft.Compute/virtualMachines/read");
+    let is_in = |ids: Option<&HashSet<Uuid>>, id| ids.is_none_or(|ids| ids.contains(&id));
+    let all = caller.state.world.subscriptions.iter();
+    all.filter(|one| is_in(scope, one.id) && is_in(allowed.as_ref(), one.id) && directory.is_here(one.id))
+        .collect()
 }
 
-/// Where a page begins: which subscription of those readable, which number in it, how many rows came before.
+/// Where a page begins: in which subscription, at which number, and how many rows came before.
 #[derive(Default)]
 struct At {
-    subscription: usize,
+    subscription: Uuid,
     number: u64,
     before: u64,
     page: u64,
 }
 
-fn position(token: Option<&str>, skip: Option<u64>) -> Option<At> {
-    let Some(token) = token else { return Some(At { number: skip.unwrap_or(0), ..At::default() }) };
+fn position(token: &str, asked: u64) -> Option<At> {
     let text = String::from_utf8(URL_SAFE_NO_PAD.decode(token).ok()?).ok()?;
-    let mut parts = text.split(':').map(str::parse::<u64>);
-    let mut part = || parts.next()?.ok();
-    Some(At { subscription: usize::try_from(part()?).ok()?, number: part()?, before: part()?, page: part()? })
+    let mut parts = text.split(':');
+    let subscription = Uuid::try_parse(parts.next()?).ok()?;
+    let mut number = || parts.next()?.parse::<u64>().ok();
+    let at = At { subscription, number: number()?, before: number()?, page: number()? };
+    (number()? == asked).then_some(at)
+}
+
+/// The place after so many rows.
+fn skipped(readable: &[&Subscription], overlays: &Overlays, mut skip: u64) -> At {
+    for one in readable {
+        let overlay = overlays.get(&one.id);
+        for number in 0..resources::numbers(overlay, one) {
+            if skip == 0 {
+                return At { subscription: one.id, number, ..At::default() };
+            }
+            skip -= u64::from(resources::item(overlay, one, number).is_some());
+        }
+    }
+    At { subscription: Uuid::max(), ..At::default() }
 }
 
 /// A page while it is written: text, since a page has a thousand rows and there are many pages.
@@ -200,28 +240,25 @@ impl<'a> Page<'a> {
 
     fn fill(
         &mut self,
-        directory: &Directory,
+        overlays: &Overlays,
         readable: &[&Subscription],
         at: &At,
         top: usize,
         total: u64,
     ) -> Option<At> {
-        let (mut index, mut number) = (at.subscription, at.number);
-        while let Some(subscription) = readable.get(index) {
-            let overlay = directory.overlays.get(&subscription.id);
-            let end = resources::numbers(overlay, subscription);
-            while number < end {
+        for subscription in readable.iter().filter(|one| one.id >= at.subscription) {
+            let overlay = overlays.get(&subscription.id);
+            let first = if subscription.id == at.subscription { at.number } else { 0 };
+            for number in first..resources::numbers(overlay, subscription) {
                 if self.count == top || at.before + self.count as u64 == total {
                     let before = at.before + self.count as u64;
-                    let next = At { subscription: index, number, before, page: at.page + 1 };
+                    let next = At { subscription: subscription.id, number, before, page: at.page + 1 };
                     return (before < total).then_some(next);
                 }
                 if let Some(item) = resources::item(overlay, subscription, number) {
                     self.write(&item, subscription.id);
                 }
-                number += 1;
             }
-            (index, number) = (index + 1, 0);
         }
         None
     }
@@ -255,7 +292,7 @@ impl<'a> Page<'a> {
     }
 
     /// A query that does not show ids cannot be continued: its rest is cut, and says so.
-    fn finish(self, total: u64, next: Option<At>, cut: bool, table: bool) -> Reply {
+    fn finish(self, total: u64, next: Option<(u64, At)>, cut: bool, table: bool) -> Reply {
         let continues = self.columns.contains(&"id") && !cut;
         let truncated = (next.is_some() && !continues) || cut;
         let mut body = Vec::with_capacity(self.rows.len() + 256);
@@ -264,8 +301,8 @@ impl<'a> Page<'a> {
             "{{\"totalRecords\":{total},\"count\":{},\"resultTruncated\":\"{truncated}\",\"facets\":[],",
             self.count
         );
-        if let Some(next) = next.filter(|_| continues) {
-            let at = format!("{}:{}:{}:{}", next.subscription, next.number, next.before, next.page);
+        if let Some((asked, next)) = next.filter(|_| continues) {
+            let at = format!("{}:{}:{}:{}:{asked}", next.subscription, next.number, next.before, next.page);
             let _ = write!(body, "\"$skipToken\":\"{}\",", URL_SAFE_NO_PAD.encode(at));
         }
         body.extend_from_slice(b"\"data\":");

@@ -100,6 +100,14 @@ pub(super) fn create(caller: &Caller<'_>, incoming: &Incoming, subscription: Uui
     if let Err(refusal) = principal_exists(caller, &directory, &properties) {
         return refusal;
     }
+    let principal_type = directory.principal_type(properties.principal_id);
+    if properties.principal_type.is_some_and(|said| !said.eq_ignore_ascii_case(principal_type)) {
+        let message = format!(
+            "The principal type given for '{}' is not its type, which is '{principal_type}'.",
+            properties.principal_id.simple()
+        );
+        return Reply::error(400, "UnmatchedPrincipalType", &message);
+    }
     let wanted = (Scope::Subscription(subscription), role, properties.principal_id);
     if let Some(refused_or_same) = conflict(&directory, subscription, name, wanted) {
         return refused_or_same;
@@ -114,7 +122,7 @@ pub(super) fn create(caller: &Caller<'_>, incoming: &Incoming, subscription: Uui
         scope: wanted.0,
         role,
         principal: properties.principal_id,
-        principal_type: properties.principal_type.unwrap_or_else(|| "User".to_owned()),
+        principal_type: principal_type.to_owned(),
         conditioned: false,
         created_at: caller.now,
         created_by: Some(caller.bearer.object_id),
@@ -130,11 +138,7 @@ fn may_assign(caller: &Caller<'_>, directory: &Directory, subscription: Uuid) ->
         return Err(caller.forbidden(WRITE, &scope(subscription)));
     }
     if directory.is_disabled(&caller.state.world, subscription) {
-        let message = format!(
-            "The subscription '{subscription}' is disabled and therefore marked as read only. You cannot perform \
-             any write actions on this subscription until it is re-enabled."
-        );
-        return Err(Reply::error(409, "ReadOnlyDisabledSubscription", &message));
+        return Err(read_only(subscription));
     }
     let moment = caller.moment();
     let held = rbac::held(&directory.assignments, &caller.principals, subscription, &moment);
@@ -150,6 +154,14 @@ fn may_assign(caller: &Caller<'_>, directory: &Directory, subscription: Uuid) ->
         scope(subscription)
     );
     Err(Reply::error(403, "AuthorizationFailed", &message))
+}
+
+fn read_only(subscription: Uuid) -> Reply {
+    let message = format!(
+        "The subscription '{subscription}' is disabled and therefore marked as read only. You cannot perform any \
+         write actions on this subscription until it is re-enabled."
+    );
+    Reply::error(409, "ReadOnlyDisabledSubscription", &message)
 }
 
 /// A service principal that was just created is found only by those who say that it is one.
@@ -207,6 +219,9 @@ pub(super) fn delete(caller: &Caller<'_>, subscription: Uuid, name: &str) -> Rep
     let mut directory = caller.directory();
     if !caller.may(&directory, DELETE, subscription) {
         return caller.forbidden(DELETE, &scope(subscription));
+    }
+    if directory.is_disabled(&caller.state.world, subscription) {
+        return read_only(subscription);
     }
     match position(&directory, subscription, name) {
         Some(index) => {

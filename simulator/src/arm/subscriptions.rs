@@ -24,8 +24,11 @@ pub(super) fn tenants(caller: &Caller<'_>) -> Reply {
 
 pub(super) fn list(caller: &Caller<'_>, incoming: &Incoming) -> Reply {
     let directory = caller.directory();
+    // Any role makes a subscription visible, and every role reads something.
+    let visible = caller.where_may(&directory, "Microsoft.Authorization/roleAssignments/read");
     let all = caller.state.world.subscriptions.iter();
-    let seen = all.filter(|one| caller.sees(&directory, one.id));
+    let seen = all
+        .filter(|one| visible.as_ref().is_none_or(|ids| ids.contains(&one.id)) && directory.is_here(one.id));
     let rows: Vec<_> = seen.map(|one| row(caller, &directory, one)).collect();
     drop(directory);
     listing::cut(caller, incoming, &rows)

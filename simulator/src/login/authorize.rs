@@ -5,10 +5,10 @@
 
 use std::fmt::Write;
 
-use chrono::TimeDelta;
 use url::Url;
 use uuid::Uuid;
 
+use super::token::CODE_LIFETIME;
 use super::{Code, Directory, directory, discovery};
 use crate::person::Decision;
 use crate::reply::Reply;
@@ -147,7 +147,7 @@ fn issue(
         user,
         user_name: user_name.to_owned(),
         scope: request.scope,
-        expires_at: now + TimeDelta::minutes(10),
+        expires_at: now + CODE_LIFETIME,
         redeemed: false,
     };
     lock(&state.codes).insert(code.clone(), issued);

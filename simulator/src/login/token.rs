@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use chrono::TimeDelta;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -11,6 +12,9 @@ use crate::reply::Reply;
 use crate::server::Incoming;
 use crate::state::{State, lock};
 use crate::tokens::{Audience, Subject, access_token};
+
+/// How long an authorization code is good for.
+pub(super) const CODE_LIFETIME: TimeDelta = TimeDelta::minutes(10);
 
 struct Form(Vec<(String, String)>);
 
@@ -110,10 +114,17 @@ fn redeem(state: &State, tenant: &str, form: &Form) -> Result<Reply, Reply> {
     let Some(issued) = codes.get_mut(code) else {
         return invalid(70_000, "The provided authorization code is invalid.");
     };
+    let revoked = lock(&state.directory).revoked.get(&issued.user).copied();
+    if revoked.is_some_and(|at| issued.expires_at <= at + CODE_LIFETIME) {
+        return invalid(
+            50_173,
+            "The provided grant has expired due to it being revoked, a fresh auth token is needed.",
+        );
+    }
     if issued.redeemed {
         return invalid(54_005, "OAuth2 Authorization code was already redeemed.");
     }
-    if issued.tenant != tenant.to_lowercase() {
+    if !super::is_same_directory(state, &issued.tenant, tenant) {
         return invalid(700_005, "Provided Authorization Code is intended to use against other tenant.");
     }
     if issued.client_id != client_id || issued.redirect_uri != redirect_uri {
@@ -135,10 +146,11 @@ fn redeem(state: &State, tenant: &str, form: &Form) -> Result<Reply, Reply> {
     let subject = Subject { object_id: issued.user, client_id, user: Some(&issued.user_name), roles: &[] };
     let (access_token, lifetime) = access_token(state, &resource, &subject);
     let now = state.now().timestamp();
+    let tenant_id = lock(&state.directory).signs_in_at.unwrap_or(state.world.tenant_id);
     let id_token = state.keys.sign(&json!({
-        "aud": client_id, "iss": format!("{}/{}/v2.0", state.base_url(), state.world.tenant_id),
+        "aud": client_id, "iss": format!("{}/{tenant_id}/v2.0", state.base_url()),
         "iat": now, "nbf": now, "exp": now + 3_600, "nonce": issued.nonce, "oid": issued.user,
-        "sub": Uuid::new_v5(&client_id, issued.user.as_bytes()), "tid": state.world.tenant_id,
+        "sub": Uuid::new_v5(&client_id, issued.user.as_bytes()), "tid": tenant_id,
         "name": issued.user_name, "ver": "2.0", "uti": Uuid::new_v4().simple().to_string(),
     }));
     Ok(Reply::json(
@@ -197,6 +209,12 @@ fn service_principal(state: &State, client_id: Uuid, tenant: &str) -> Result<Uui
             &format!("Application '{client_id}' is disabled."),
         )),
         Some(principal) if principal.known_from <= state.now() => Ok(principal.object_id),
+        None if directory.created > 0 => {
+            let message = format!(
+                "Application with identifier '{client_id}' was not found in the directory '{tenant}'."
+            );
+            Err(refuse(state, 400, "unauthorized_client", 700_016, &message))
+        }
         _ => Err(not_consented(state, &client_id.to_string(), tenant)),
     }
 }

@@ -21,24 +21,25 @@ pub struct AskedConsent {
     pub authorization_url: String,
 }
 
-/// An operation as the front end shows it.
+/// An operation as the front end shows it while it runs.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
 pub struct Operation {
     pub state: String,
     pub failure: Option<Failure>,
-    pub steps: Steps,
+    pub progress: Progress,
 }
 
-#[derive(Deserialize)]
-pub struct Steps {
-    pub nodes: Vec<Step>,
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Progress {
+    pub subscriptions_total: Option<u64>,
+    pub subscriptions_done: u64,
+    pub resources_seen: u64,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Step {
-    pub state: String,
     pub outcome: Option<String>,
     pub resources_seen: u64,
     pub failure: Option<Failure>,
@@ -53,7 +54,6 @@ pub struct Subscription {
 
 #[derive(Deserialize)]
 pub struct Failure {
-    pub code: String,
     pub message: String,
 }
 
@@ -66,6 +66,7 @@ impl Operation {
 
 impl FrontEnd {
     pub fn new(public_url: &Url, token: &SecretString) -> anyhow::Result<Self> {
+        #[expect(clippy::disallowed_methods, reason = "a front end, not a client of Microsoft")]
         let client = Client::builder().no_proxy().build()?;
         Ok(Self { client, url: public_url.join("graphql")?, token: token.clone() })
     }
@@ -95,19 +96,29 @@ impl FrontEnd {
 
     /// The operation as it is now.
     pub async fn operation(&self, id: &str) -> anyhow::Result<Operation> {
-        #[derive(Deserialize)]
-        struct Data {
-            operation: Operation,
+        let query = "query($id: ID!) { operation(id: $id) { state failure { message }
+                       progress { subscriptionsTotal subscriptionsDone resourcesSeen } } }";
+        let mut data: Value = self.ask(query, json!({ "id": id })).await?;
+        Ok(serde_json::from_value(data["operation"].take())?)
+    }
+
+    /// All steps of the operation, page by page.
+    pub async fn steps(&self, id: &str) -> anyhow::Result<Vec<Step>> {
+        let query = "query($id: ID!, $after: String) { operation(id: $id) {
+                       steps(first: 500, after: $after) { pageInfo { hasNextPage endCursor }
+                         nodes { outcome resourcesSeen failure { message }
+                           subscription { displayName } } } } }";
+        let mut steps = Vec::new();
+        let mut after = Value::Null;
+        loop {
+            let mut data: Value = self.ask(query, json!({ "id": id, "after": after })).await?;
+            let page = &mut data["operation"]["steps"];
+            steps.extend(serde_json::from_value::<Vec<Step>>(page["nodes"].take())?);
+            if page["pageInfo"]["hasNextPage"] != true {
+                return Ok(steps);
+            }
+            after = page["pageInfo"]["endCursor"].take();
         }
-        let data: Data = self
-            .ask(
-                "query($id: ID!) { operation(id: $id) { state failure { code message }
-                   steps(first: 500) { nodes { state outcome resourcesSeen failure { code message }
-                     subscription { displayName } } } } }",
-                json!({ "id": id }),
-            )
-            .await?;
-        Ok(data.operation)
     }
 
     async fn ask<T: DeserializeOwned>(&self, query: &str, variables: Value) -> anyhow::Result<T> {

@@ -1,18 +1,25 @@
 //! What the demonstration shows: bars on a terminal, plain lines elsewhere.
 
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use comfy_table::Table;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
+use comfy_table::{ContentArrangement, Table};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::front_end::{FrontEnd, Operation};
+use super::front_end::{FrontEnd, Operation, Progress, Step};
 
 /// Between two looks at the operation.
 const LOOK_EVERY: Duration = Duration::from_millis(150);
+
+/// How wide a table is where there is no terminal to say so.
+const LINE: u16 = 100;
+
+/// The most subscriptions that a table still shows one by one.
+const TABLE: usize = 60;
 
 /// Shows the operation until it has ended.
 pub async fn follow(front_end: &FrontEnd, id: &str) -> anyhow::Result<Operation> {
@@ -21,7 +28,7 @@ pub async fn follow(front_end: &FrontEnd, id: &str) -> anyhow::Result<Operation>
     loop {
         ticks.tick().await;
         let operation = front_end.operation(id).await?;
-        shown.update(&operation);
+        shown.update(operation.progress);
         if operation.has_ended() {
             shown.finish();
             return Ok(operation);
@@ -29,68 +36,42 @@ pub async fn follow(front_end: &FrontEnd, id: &str) -> anyhow::Result<Operation>
     }
 }
 
-/// How far an operation is, as counts.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-struct Count {
-    subscriptions: u64,
-    granted: u64,
-    done: u64,
-    resources: u64,
-}
-
-impl Count {
-    fn of(operation: &Operation) -> Self {
-        let steps = &operation.steps.nodes;
-        let count =
-            |matches: fn(&str) -> bool| steps.iter().filter(|step| matches(&step.state)).count() as u64;
-        Self {
-            subscriptions: steps.len() as u64,
-            granted: count(|state| matches!(state, "SCANNING" | "DONE")),
-            done: count(|state| state == "DONE"),
-            resources: steps.iter().map(|step| step.resources_seen).sum(),
-        }
-    }
-}
-
 enum Shown {
-    Bars { roles: ProgressBar, scans: ProgressBar, resources: ProgressBar },
-    Lines { last: Count },
+    Bars { subscriptions: ProgressBar, resources: ProgressBar },
+    Lines { last: Progress },
 }
 
 impl Shown {
     fn new() -> Self {
         if !std::io::stdout().is_terminal() {
-            return Self::Lines { last: Count::default() };
+            return Self::Lines { last: Progress::default() };
         }
         let bars = MultiProgress::new();
-        let bar = |name: &'static str| {
-            let style = ProgressStyle::with_template("{prefix:>16} {bar:32.green} {pos}/{len}")
-                .unwrap_or_else(|_| ProgressStyle::default_bar());
-            bars.add(ProgressBar::new(0).with_style(style).with_prefix(name))
+        let style = |template: &str| {
+            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
         };
-        let (roles, scans) = (bar("roles"), bar("subscriptions"));
-        let style = ProgressStyle::with_template("{prefix:>16} {spinner} {pos}")
-            .unwrap_or_else(|_| ProgressStyle::default_spinner());
-        let resources = bars.add(ProgressBar::no_length().with_style(style).with_prefix("resources"));
-        Self::Bars { roles, scans, resources }
+        let subscriptions = bars.add(ProgressBar::no_length().with_prefix("subscriptions"));
+        subscriptions.set_style(style("{prefix:>14} {bar:40.green} {pos}/{len}"));
+        let resources = bars.add(ProgressBar::no_length().with_prefix("resources"));
+        resources.set_style(style("{prefix:>14} {spinner} {pos}"));
+        Self::Bars { subscriptions, resources }
     }
 
-    fn update(&mut self, operation: &Operation) {
-        let count = Count::of(operation);
+    fn update(&mut self, progress: Progress) {
         match self {
-            Self::Bars { roles, scans, resources } => {
-                for bar in [&*roles, &*scans] {
-                    bar.set_length(count.subscriptions);
+            Self::Bars { subscriptions, resources } => {
+                if let Some(total) = progress.subscriptions_total {
+                    subscriptions.set_length(total);
                 }
-                roles.set_position(count.granted);
-                scans.set_position(count.done);
-                resources.set_position(count.resources);
+                subscriptions.set_position(progress.subscriptions_done);
+                resources.set_position(progress.resources_seen);
             }
-            Self::Lines { last } if *last != count => {
-                *last = count;
+            Self::Lines { last } if *last != progress => {
+                *last = progress;
+                let total = progress.subscriptions_total.map_or("?".to_owned(), |total| total.to_string());
                 println!(
-                    "roles {}/{}  subscriptions {}/{}  resources {}",
-                    count.granted, count.subscriptions, count.done, count.subscriptions, count.resources
+                    "subscriptions {}/{total}  resources {}",
+                    progress.subscriptions_done, progress.resources_seen
                 );
             }
             Self::Lines { .. } => {}
@@ -98,53 +79,55 @@ impl Shown {
     }
 
     fn finish(self) {
-        if let Self::Bars { roles, scans, resources } = self {
-            for bar in [roles, scans, resources] {
-                bar.finish();
-            }
+        if let Self::Bars { subscriptions, resources } = self {
+            subscriptions.finish();
+            resources.finish();
         }
         println!();
     }
 }
 
-/// The outcome of each subscription, as a table.
-pub fn outcome(operation: &Operation) -> String {
+/// The outcome of each subscription as a table; of very many, how often each outcome occurs.
+pub fn outcome(operation: &Operation, steps: &[Step]) -> String {
     let mut table = Table::new();
-    table.load_preset(UTF8_FULL_CONDENSED).set_header(["subscription", "outcome", "resources", "why"]);
-    for step in &operation.steps.nodes {
-        table.add_row([
-            step.subscription.display_name.clone(),
-            step.outcome.clone().unwrap_or_default(),
-            step.resources_seen.to_string(),
-            step.failure.as_ref().map(|failure| failure.code.clone()).unwrap_or_default(),
-        ]);
+    table.load_preset(UTF8_FULL_CONDENSED);
+    if steps.len() <= TABLE {
+        table.set_header(["subscription", "outcome", "resources", "why"]);
+        for step in steps {
+            let why = step.failure.as_ref().map(|failure| failure.message.clone()).unwrap_or_default();
+            let outcome = step.outcome.clone().unwrap_or_default();
+            let name = step.subscription.display_name.clone();
+            table.add_row([name, outcome, step.resources_seen.to_string(), why]);
+        }
+    } else {
+        table.set_header(["outcome", "subscriptions"]);
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for step in steps {
+            *counts.entry(step.outcome.as_deref().unwrap_or_default()).or_default() += 1;
+        }
+        for (outcome, count) in counts {
+            table.add_row([outcome.to_owned(), count.to_string()]);
+        }
     }
-    let resources: u64 = operation.steps.nodes.iter().map(|step| step.resources_seen).sum();
+    table.set_content_arrangement(ContentArrangement::Dynamic);
+    if !std::io::stdout().is_terminal() {
+        table.set_width(LINE);
+    }
     let why = operation.failure.as_ref().map(|failure| format!(": {}", failure.message)).unwrap_or_default();
-    format!(
-        "{table}\nThe operation ended {}{why}. {resources} resources are in the inventory.",
-        operation.state
-    )
+    let resources = operation.progress.resources_seen;
+    format!("{table}\nThe operation ended {}{why}. {resources} resources were seen.", operation.state)
 }
 
 /// Where to go on from here.
 pub fn invitation(public_url: &Url, token: &SecretString) -> String {
+    let token = token.expose_secret();
     format!(
-        "\nGraphiQL: {public_url}graphiql\n\
-         Send this header with every request:\n\n  \
+        "\nGraphiQL, already signed in: {public_url}graphiql#token={token}\n\n\
+         Everybody else sends this header with each request to {public_url}graphql:\n\n  \
          Authorization: Bearer {token}\n\n\
          Three queries to paste:\n\n{QUERIES}\n\
          Ctrl-C stops it; the next start keeps the data.",
-        token = token.expose_secret(),
     )
 }
 
-const QUERIES: &str = "\
-  { tenants { nodes { displayName state subscriptions { nodes { displayName accessLevel resourceCount } } } } }
-
-  { resources(first: 5, filter: { tags: [{ name: \"environment\", match: PRESENT }] }) {
-      totalCount nodes { name type location tags { name value } subscription { displayName } } } }
-
-  { operations(first: 1) { nodes { kind state steps { nodes {
-      outcome failure { code message } subscription { displayName } } } } } }
-";
+const QUERIES: &str = include_str!("queries.graphql");

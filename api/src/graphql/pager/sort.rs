@@ -88,20 +88,20 @@ impl<M> Sort<M> {
 
     /// Holds of the rows that come after `position`.
     pub(super) fn ahead<T: Stored>(&self, position: &Position) -> Expr {
-        let (here, there) = self.compared::<T>(position);
-        if self.is_descending() { here.lt(there) } else { here.gt(there) }
+        self.beyond::<T>(position, !self.is_descending())
     }
 
     /// Holds of the rows that come before `position`.
     pub(super) fn behind<T: Stored>(&self, position: &Position) -> Expr {
-        let (here, there) = self.compared::<T>(position);
-        if self.is_descending() { here.gt(there) } else { here.lt(there) }
+        self.beyond::<T>(position, self.is_descending())
     }
 
-    /// As one row value each: both databases seek an index with that, and with nothing else.
-    fn compared<T: Stored>(&self, position: &Position) -> (Expr, Expr) {
-        let here = Expr::tuple([self.expression.clone(), Expr::col(T::ID.as_column_ref())]);
-        let there = Expr::tuple([position.key.clone().into(), Expr::val(position.id)]);
-        (here, there)
+    /// Compared as one row value, with which `PostgreSQL` seeks its index. SQLite does not where the key is an
+    /// expression; there it is the comparison of the key alone, which the other implies, that seeks.
+    fn beyond<T: Stored>(&self, position: &Position, upwards: bool) -> Expr {
+        let (key, there) = (self.expression.clone(), Expr::from(position.key.clone()));
+        let row = Expr::tuple([key.clone(), Expr::col(T::ID.as_column_ref())]);
+        let row_there = Expr::tuple([there.clone(), Expr::val(position.id)]);
+        if upwards { key.gte(there).and(row.gt(row_there)) } else { key.lte(there).and(row.lt(row_there)) }
     }
 }

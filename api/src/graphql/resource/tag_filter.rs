@@ -49,7 +49,7 @@ impl Terms {
     fn of(filters: &[TagFilter]) -> Result<Self> {
         let mut terms = Self::default();
         for filter in filters {
-            text::check("A tag's name", &filter.name)?;
+            check_name(&filter.name)?;
             let name = name_term(&filter.name);
             match (filter.matches, filter.value.as_deref()) {
                 (TagMatch::Present, None) => terms.all.push(name),
@@ -76,6 +76,15 @@ impl Terms {
         }
         Ok(terms)
     }
+}
+
+/// A line break parts name and value in a term: a name with one would find another name's value.
+fn check_name(name: &str) -> Result<()> {
+    text::check("A tag's name", name)?;
+    if name.contains('\n') {
+        return Err(ErrorCode::BadInput.error("A tag's name has a line break in it; Azure allows none."));
+    }
+    Ok(())
 }
 
 /// Holds of the resources of which all of `filters` hold.
