@@ -22,13 +22,16 @@ impl MigrationTrait for Migration {
         unique(manager, "tenant", &["organization_id", "entra_tenant_id"]).await?;
         unique(manager, "consent", &["state_hash"]).await?;
         index(manager, "consent", &["state", "expires_at"]).await?;
+        index(manager, "consent", &["organization_id", "created_at", "id"]).await?;
         unique(manager, "subscription", &["tenant_id", "azure_subscription_id"]).await?;
-        index(manager, "subscription", &["organization_id", "display_name", "id"]).await?;
         unique(manager, "role_assignment", &["subscription_id", "arm_id"]).await?;
         index(manager, "operation", &["organization_id", "created_at", "id"]).await?;
         index(manager, "operation", &["state", "heartbeat_at"]).await?;
+        index(manager, "operation", &["consent_id"]).await?;
         unique(manager, "operation_step", &["operation_id", "subscription_id"]).await?;
         index(manager, "resource", &["subscription_id"]).await?;
+        listed_by_name(manager, "subscription", "display_name", "").await?;
+        listed_by_name(manager, "resource", "name", "where deleted_at is null").await?;
         resource_indexes(manager).await
     }
 
@@ -269,25 +272,40 @@ async fn create_index(
     manager.create_index(index).await
 }
 
-/// The order in which resources are listed, the same on both databases (names compare
-/// case-insensitively in ASCII, as ARM's do), and the index over tag terms, which only `PostgreSQL` has.
-async fn resource_indexes(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+/// The order in which a list by name is read, the same on both databases: names compare case-insensitively
+/// in ASCII, as ARM's do.
+async fn listed_by_name(
+    manager: &SchemaManager<'_>,
+    table: &str,
+    name: &str,
+    which: &str,
+) -> Result<(), DbErr> {
     let postgres = manager.get_database_backend() == DbBackend::Postgres;
-    let name = if postgres { "name collate \"C\"" } else { "name" };
-    let database = manager.get_connection();
-    database
-        .execute_unprepared(&format!(
-            "create index resource_listed on resource (organization_id, lower({name}), id) \
-             where deleted_at is null"
-        ))
-        .await?;
-    if postgres {
-        database
-            .execute_unprepared(
-                "create index resource_tag_terms on resource using gin (tag_terms jsonb_path_ops) \
-                 where deleted_at is null",
-            )
-            .await?;
+    let collation = if postgres { " collate \"C\"" } else { "" };
+    let index = format!(
+        "create index {table}_listed on {table} (organization_id, lower({name}{collation}), id) {which}"
+    );
+    manager.get_connection().execute_unprepared(&index).await?;
+    Ok(())
+}
+
+/// The other orders of resources, and the index over tag terms, which only `PostgreSQL` has. A page by name
+/// with a rare tag is quick only if the planner knows how rare it is: hence the statistics.
+async fn resource_indexes(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+    let mut statements = vec![
+        "create index resource_first_seen on resource (organization_id, first_seen_at, id) \
+         where deleted_at is null",
+        "create index resource_changed on resource (organization_id, changed_at, id) where deleted_at is null",
+    ];
+    if manager.get_database_backend() == DbBackend::Postgres {
+        statements.extend([
+            "create index resource_tag_terms on resource using gin (tag_terms jsonb_path_ops) \
+             where deleted_at is null",
+            "alter table resource alter column tag_terms set statistics 1000",
+        ]);
+    }
+    for statement in statements {
+        manager.get_connection().execute_unprepared(statement).await?;
     }
     Ok(())
 }

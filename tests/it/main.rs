@@ -7,4 +7,5 @@ mod onboarding;
 mod processes;
 mod progress;
 mod queue;
+mod readme;
 mod scan;

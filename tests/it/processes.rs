@@ -57,7 +57,18 @@ async fn two_apis_and_two_workers_do_the_same_job_together() -> Result<()> {
     assert_whole(&installation, &operation);
     assert_eq!(first.terminate().await?, Some(0));
     assert_eq!(worker.terminate().await?, Some(0));
+    assert_tells_no_secret(&installation.log()?, &installation);
     Ok(())
+}
+
+/// The log tells of the work, and of no token, secret, code or e-mail address.
+fn assert_tells_no_secret(log: &str, installation: &Installation) {
+    assert!(log.contains("operation ended"), "the log tells of the work");
+    // Every token begins as a JWT does, every code of the simulator with `1.` and 64 digits.
+    for secret in ["eyJ", &installation.simulator.client_secret(), "Bearer ", "code_verifier", "@"] {
+        let told = log.lines().find(|line| line.contains(secret));
+        assert_eq!(told, None, "{secret} is in the log");
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Tenantry as it is installed: processes of the real executable over one PostgreSQL and one Redis.
 
+use std::fs::OpenOptions;
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Child, Command, Stdio};
 
@@ -8,6 +9,7 @@ use base64::Engine;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use simulator::{Config, Decision, Person, Simulator};
+use tempfile::NamedTempFile;
 
 use crate::database::TestDatabase;
 use crate::eventually::eventually;
@@ -57,6 +59,7 @@ pub struct Installation {
     _database: Option<TestDatabase>,
     ports: Vec<u16>,
     http: reqwest::Client,
+    log: NamedTempFile,
 }
 
 impl Installation {
@@ -85,10 +88,11 @@ impl Installation {
             _database: database,
             ports,
             http: client()?,
+            log: NamedTempFile::new()?,
         };
-        let migrated = installation.command("migrate").stdout(Stdio::null()).status()?;
+        let migrated = installation.command("migrate")?.stdout(Stdio::null()).status()?;
         ensure!(migrated.success(), "tenantry migrate failed");
-        let printed = installation.command("token").output()?;
+        let printed = installation.command("token")?.output()?;
         ensure!(printed.status.success(), "tenantry token failed");
         installation.token = String::from_utf8(printed.stdout)?.trim().to_owned().into();
         Ok(installation)
@@ -96,13 +100,13 @@ impl Installation {
 
     /// Starts the worker process of this name.
     pub fn worker(&self) -> Result<Process> {
-        Ok(Process(self.command("worker").spawn()?))
+        Ok(Process(self.command("worker")?.spawn()?))
     }
 
     /// Starts the api process at this place, and waits until it is ready.
     pub async fn api(&self, place: usize) -> Result<Process> {
         let address = format!("127.0.0.1:{}", self.ports[place]);
-        let process = Process(self.command("api").env("TENANTRY_LISTEN", &address).spawn()?);
+        let process = Process(self.command("api")?.env("TENANTRY_LISTEN", &address).spawn()?);
         let url = format!("http://{address}/readyz");
         eventually("the api is ready", async || {
             let answer = self.http.get(&url).send().await.ok()?;
@@ -148,7 +152,12 @@ impl Installation {
         .await
     }
 
-    fn command(&self, name: &str) -> Command {
+    /// What all processes have logged so far, at the level `debug`.
+    pub fn log(&self) -> Result<String> {
+        Ok(std::fs::read_to_string(self.log.path())?)
+    }
+
+    fn command(&self, name: &str) -> Result<Command> {
         let cloud = self.simulator.base_url();
         let public_url = format!("http://127.0.0.1:{}", self.ports.first().copied().unwrap_or(1));
         let mut command = Command::new(program());
@@ -160,14 +169,15 @@ impl Installation {
             .env("TENANTRY_ENCRYPTION_KEY", base64::engine::general_purpose::STANDARD.encode(KEY))
             .env("TENANTRY_WORKER_LEASE", "2s")
             .env("TENANTRY_SWEEP_EVERY", "2s")
-            .env("TENANTRY_LOG", "warn")
+            .env("TENANTRY_LOG", "debug")
             .env("MICROSOFT_CLIENT_ID", self.simulator.client_id().to_string())
             .env("MICROSOFT_CLIENT_SECRET", self.simulator.client_secret())
             .env("MICROSOFT_LOGIN_URL", &cloud)
             .env("MICROSOFT_ARM_URL", &cloud)
             .env("MICROSOFT_GRAPH_URL", &cloud)
-            .stdin(Stdio::null());
-        command
+            .stdin(Stdio::null())
+            .stderr(OpenOptions::new().append(true).open(self.log.path())?);
+        Ok(command)
     }
 }
 

@@ -36,9 +36,9 @@ async fn end(events: &mut Events<'_>) -> Result<()> {
     Ok(())
 }
 
-async fn move_to(stage: &Stage, operation: operation::Model, state: State) -> Result<operation::Model> {
+async fn move_to(stage: &Stage, operation: operation::Model, next: State) -> Result<operation::Model> {
     let mut moved = operation.into_active_model();
-    moved.state = Set(state);
+    moved.state = Set(next);
     let moved = moved.update(&stage.database).await?;
     stage.services.progress.publish(moved.id).await;
     Ok(moved)
