@@ -1,5 +1,6 @@
 //! The whole system, end to end.
 
+mod command_line;
 mod consent;
 mod faults;
 mod graphql;

@@ -182,7 +182,7 @@ impl Installation {
 }
 
 /// The executable: `tests/run` builds it and says where.
-pub(crate) fn program() -> std::path::PathBuf {
+pub fn program() -> std::path::PathBuf {
     if let Some(named) = std::env::var_os("TENANTRY_BINARY") {
         return named.into();
     }
@@ -193,6 +193,7 @@ pub(crate) fn program() -> std::path::PathBuf {
     beside.join("tenantry")
 }
 
-fn free_port() -> Result<u16> {
+/// A port that was free a moment ago.
+pub fn free_port() -> Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
