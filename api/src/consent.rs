@@ -17,6 +17,8 @@ use rand::Rng;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
+use crate::services::Services;
+
 /// What is kept, sealed, between the start of a consent and its return.
 #[derive(Serialize, Deserialize)]
 struct SealedRequest {
@@ -39,6 +41,20 @@ impl SealedRequest {
             .ok()?;
         serde_json::from_str(text.expose_secret()).ok()
     }
+}
+
+/// The consent that a state parameter belongs to, if somebody may still come back with it; the page that says
+/// why not otherwise.
+async fn pending(services: &Services, state: &SecretString) -> Result<consent::Model, Page> {
+    let found = consent::Entity::by_state(state.expose_secret()).one(&services.database).await;
+    let consent = found.map_err(|error| Page::broken(&error))?.ok_or_else(Page::unknown)?;
+    if consent.state != consent::State::Pending {
+        return Err(Page::of_spent(&consent));
+    }
+    if consent.expires_at <= services.clock.now() {
+        return Err(Page::expired());
+    }
+    Ok(consent)
 }
 
 /// 256 random bits, fit for a URL and for a PKCE verifier.

@@ -1,10 +1,13 @@
 //! An operation: long-running work a user started, with steps, progress, deadline and outcome.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::entity::prelude::*;
-use sea_orm::{QueryOrder, QuerySelect, Select};
+use sea_orm::{QueryOrder, QuerySelect, Select, Set};
 
 use crate::Failure;
+
+/// By when an operation ends, whatever happens.
+pub const DEADLINE: TimeDelta = TimeDelta::hours(6);
 
 /// What an operation does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
@@ -85,6 +88,43 @@ pub struct Model {
     pub deadline_at: DateTimeUtc,
     /// When a worker last said that it is at it.
     pub heartbeat_at: DateTimeUtc,
+}
+
+/// What a member asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct Request {
+    /// The organization it is for.
+    pub organization_id: Uuid,
+    /// The member who asks.
+    pub member_id: Uuid,
+    /// The tenant to work on.
+    pub tenant_id: Uuid,
+    /// The consent to act under: with one the tenant is onboarded, without one it is scanned.
+    pub consent_id: Option<Uuid>,
+}
+
+impl Request {
+    /// The operation that does it, not begun yet.
+    pub fn queued(self, now: DateTime<Utc>) -> ActiveModel {
+        let is_onboarding = self.consent_id.is_some();
+        ActiveModel {
+            id: Set(Uuid::now_v7()),
+            organization_id: Set(self.organization_id),
+            tenant_id: Set(self.tenant_id),
+            consent_id: Set(self.consent_id),
+            member_id: Set(self.member_id),
+            kind: Set(if is_onboarding { Kind::OnboardTenant } else { Kind::ScanTenant }),
+            state: Set(State::Queued),
+            discovered: Set(!is_onboarding),
+            failure: Set(None),
+            cancel_requested_at: Set(None),
+            created_at: Set(now),
+            started_at: Set(None),
+            finished_at: Set(None),
+            deadline_at: Set(now + DEADLINE),
+            heartbeat_at: Set(now),
+        }
+    }
 }
 
 impl Entity {

@@ -1,8 +1,10 @@
 //! A step of an operation: what it does about one subscription.
 
+use chrono::{DateTime, Utc};
+use sea_orm::Set;
 use sea_orm::entity::prelude::*;
 
-use crate::Failure;
+use crate::{Failure, operation};
 
 /// Where a step stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
@@ -94,6 +96,29 @@ pub struct Model {
     pub assigned_at: Option<DateTimeUtc>,
     /// When this row last changed.
     pub updated_at: DateTimeUtc,
+}
+
+/// The first step of `operation` about a subscription: an onboarding begins with the role, a scan without.
+pub fn first(operation: &operation::Model, subscription_id: Uuid, now: DateTime<Utc>) -> ActiveModel {
+    let state = match operation.kind {
+        operation::Kind::OnboardTenant => State::Assigning,
+        operation::Kind::ScanTenant => State::Scanning,
+    };
+    ActiveModel {
+        id: Set(Uuid::now_v7()),
+        organization_id: Set(operation.organization_id),
+        operation_id: Set(operation.id),
+        subscription_id: Set(subscription_id),
+        state: Set(state),
+        outcome: Set(None),
+        failure: Set(None),
+        scanned: Set(false),
+        resources_seen: Set(0),
+        resources_written: Set(0),
+        resources_deleted: Set(0),
+        assigned_at: Set(None),
+        updated_at: Set(now),
+    }
 }
 
 /// A step's relations are reached by id.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use entity::operation_step::{self, State as StepState};
+use entity::operation_step;
 use entity::role_assignment::{self, Origin};
 use entity::subscription::{self, AccessLevel, AzureState};
 use entity::{Clock, Keyring, Owned, member, operation, organization, tenant};
@@ -130,39 +130,16 @@ impl Ground {
 
     async fn store_operation(&self) -> Result<operation::Model> {
         let now = self.context.clock.now();
-        let operation = operation::ActiveModel {
-            id: Set(Uuid::now_v7()),
-            organization_id: Set(self.member.organization_id),
-            tenant_id: Set(self.tenant),
-            consent_id: Set(None),
-            member_id: Set(self.member.id),
-            kind: Set(operation::Kind::ScanTenant),
-            state: Set(operation::State::Queued),
-            discovered: Set(true),
-            failure: Set(None),
-            cancel_requested_at: Set(None),
-            created_at: Set(now),
-            started_at: Set(None),
-            finished_at: Set(None),
-            deadline_at: Set(now + operations::DEADLINE),
-            heartbeat_at: Set(now),
+        let request = operation::Request {
+            organization_id: self.member.organization_id,
+            member_id: self.member.id,
+            tenant_id: self.tenant,
+            consent_id: None,
         };
+        let operation = request.queued(now);
         let operation = operation.insert(self.database()).await?;
-        let steps = self.subscriptions.iter().map(|subscription| operation_step::ActiveModel {
-            id: Set(Uuid::now_v7()),
-            organization_id: Set(operation.organization_id),
-            operation_id: Set(operation.id),
-            subscription_id: Set(*subscription),
-            state: Set(StepState::Scanning),
-            outcome: Set(None),
-            failure: Set(None),
-            scanned: Set(false),
-            resources_seen: Set(0),
-            resources_written: Set(0),
-            resources_deleted: Set(0),
-            assigned_at: Set(None),
-            updated_at: Set(now),
-        });
+        let steps = self.subscriptions.iter();
+        let steps = steps.map(|subscription| operation_step::first(&operation, *subscription, now));
         operation_step::Entity::insert_many(steps).exec_without_returning(self.database()).await?;
         Ok(operation)
     }

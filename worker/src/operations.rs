@@ -13,9 +13,6 @@ use crate::jobs::{AssignRole, OnboardTenant, ScanSubscriptions};
 use crate::queue::{Queue, QueueError, When};
 use crate::window;
 
-/// By when an operation ends, whatever happens.
-pub const DEADLINE: TimeDelta = TimeDelta::hours(6);
-
 /// Rings the bell for `operation`: a worker looks at its rows and goes on from there. The same bell
 /// starts, resumes, retries and cancels it.
 pub async fn ring(queue: &Queue, operation: &operation::Model) -> Result<(), QueueError> {

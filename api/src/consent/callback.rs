@@ -10,7 +10,7 @@ use sea_orm::{
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
-use super::{Page, SealedRequest};
+use super::{Page, SealedRequest, pending};
 use crate::services::Services;
 
 /// The query of a browser that comes back, and the secret it was marked with.
@@ -61,14 +61,7 @@ async fn accept(services: &Services, returned: Returned) -> Result<Page, Page> {
 /// Finds the consent and spends its state, so that a second delivery finds it spent.
 async fn claim(services: &Services, returned: &Returned) -> Result<consent::Model, Page> {
     let state = returned.state.as_ref().ok_or_else(Page::unknown)?;
-    let found = consent::Entity::by_state(state.expose_secret()).one(&services.database).await;
-    let consent = found.map_err(|error| Page::broken(&error))?.ok_or_else(Page::unknown)?;
-    if consent.state != State::Pending {
-        return Err(Page::of_spent(&consent));
-    }
-    if consent.expires_at <= services.clock.now() {
-        return Err(Page::expired());
-    }
+    let consent = pending(services, state).await?;
     let browser = returned.browser.as_ref().map(|browser| consent::hash(browser.expose_secret()));
     if browser.is_none() || browser != consent.browser_hash {
         return Err(Page::wrong_browser());
@@ -178,23 +171,13 @@ async fn store(
         ..Default::default()
     };
     granted.update(&transaction).await?;
-    let operation = operation::ActiveModel {
-        id: Set(Uuid::now_v7()),
-        organization_id: Set(consent.organization_id),
-        tenant_id: Set(tenant_id),
-        consent_id: Set(Some(consent.id)),
-        member_id: Set(consent.member_id),
-        kind: Set(operation::Kind::OnboardTenant),
-        state: Set(operation::State::Queued),
-        discovered: Set(false),
-        failure: Set(None),
-        cancel_requested_at: Set(None),
-        created_at: Set(now),
-        started_at: Set(None),
-        finished_at: Set(None),
-        deadline_at: Set(now + worker::operations::DEADLINE),
-        heartbeat_at: Set(now),
+    let request = operation::Request {
+        organization_id: consent.organization_id,
+        member_id: consent.member_id,
+        tenant_id,
+        consent_id: Some(consent.id),
     };
+    let operation = request.queued(now);
     let operation = operation.insert(&transaction).await?;
     transaction.commit().await?;
     Ok(operation)

@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 use uuid::Uuid;
 
-use super::{Page, SealedRequest, random_secret};
+use super::{Page, SealedRequest, pending, random_secret};
 use crate::services::Services;
 use crate::viewer::Viewer;
 
@@ -97,14 +97,7 @@ pub async fn start(
 /// A browser follows the link: answers where Microsoft asks for the consent, and the secret by which this
 /// browser is known when it comes back; or the page that says why the link is no good.
 pub async fn visit(services: &Services, state: &SecretString) -> Result<(Url, SecretString), Page> {
-    let found = consent::Entity::by_state(state.expose_secret()).one(&services.database).await;
-    let consent = found.map_err(|error| Page::broken(&error))?.ok_or_else(Page::unknown)?;
-    if consent.state != State::Pending {
-        return Err(Page::of_spent(&consent));
-    }
-    if consent.expires_at <= services.clock.now() {
-        return Err(Page::expired());
-    }
+    let consent = pending(services, state).await?;
     let request = SealedRequest::open(&services.keyring, &consent).ok_or_else(Page::expired)?;
     let browser = random_secret();
     consent::Entity::update_many()

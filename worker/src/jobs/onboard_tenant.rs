@@ -184,21 +184,8 @@ async fn store_steps(
             )
             .all(&context.database)
             .await?;
-        rows.extend(stored.into_iter().map(|subscription| operation_step::ActiveModel {
-            id: Set(Uuid::now_v7()),
-            organization_id: Set(operation.organization_id),
-            operation_id: Set(operation.id),
-            subscription_id: Set(subscription.id),
-            state: Set(operation_step::State::Assigning),
-            outcome: Set(None),
-            failure: Set(None),
-            scanned: Set(false),
-            resources_seen: Set(0),
-            resources_written: Set(0),
-            resources_deleted: Set(0),
-            assigned_at: Set(None),
-            updated_at: Set(now),
-        }));
+        let steps = stored.into_iter().map(|stored| operation_step::first(operation, stored.id, now));
+        rows.extend(steps);
     }
     for chunk in rows.chunks(CHUNK) {
         let known = OnConflict::columns([

@@ -103,7 +103,7 @@ async fn begin_again(scope: Scope<'_>, id: Uuid) -> Result<Result<operation::Mod
     again.failure = Set(None);
     again.finished_at = Set(None);
     again.cancel_requested_at = Set(None);
-    again.deadline_at = Set(now + worker::operations::DEADLINE);
+    again.deadline_at = Set(now + operation::DEADLINE);
     again.heartbeat_at = Set(now);
     let operation = again.update(&transaction).await?;
     transaction.commit().await?;

@@ -1,15 +1,14 @@
 //! The mutation `scanTenant`: takes inventory of what is already granted.
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
-use chrono::{DateTime, Utc};
 use entity::member::Role;
 use entity::operation::{self, Kind, State};
-use entity::operation_step::{self, State as StepState};
+use entity::operation_step;
 use entity::subscription::{self, AccessLevel};
 use entity::tenant;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QueryOrder,
-    QuerySelect, Set,
+    QuerySelect,
 };
 use uuid::Uuid;
 
@@ -144,49 +143,18 @@ async fn store(
     transaction: &DatabaseTransaction,
 ) -> Result<operation::Model, DbErr> {
     let now = scope.services.clock.now();
-    let operation = operation::ActiveModel {
-        id: Set(Uuid::now_v7()),
-        organization_id: Set(scope.viewer.organization_id),
-        tenant_id: Set(tenant_id),
-        consent_id: Set(None),
-        member_id: Set(scope.viewer.member_id),
-        kind: Set(Kind::ScanTenant),
-        state: Set(State::Queued),
-        discovered: Set(true),
-        failure: Set(None),
-        cancel_requested_at: Set(None),
-        created_at: Set(now),
-        started_at: Set(None),
-        finished_at: Set(None),
-        deadline_at: Set(now + worker::operations::DEADLINE),
-        heartbeat_at: Set(now),
+    let request = operation::Request {
+        organization_id: scope.viewer.organization_id,
+        member_id: scope.viewer.member_id,
+        tenant_id,
+        consent_id: None,
     };
+    let operation = request.queued(now);
     let operation = operation.insert(transaction).await?;
     for chunk in subscriptions.chunks(CHUNK) {
-        let steps = chunk.iter().map(|subscription_id| step(&operation, *subscription_id, now));
+        let steps =
+            chunk.iter().map(|subscription_id| operation_step::first(&operation, *subscription_id, now));
         operation_step::Entity::insert_many(steps).exec_without_returning(transaction).await?;
     }
     Ok(operation)
-}
-
-fn step(
-    operation: &operation::Model,
-    subscription_id: Uuid,
-    now: DateTime<Utc>,
-) -> operation_step::ActiveModel {
-    operation_step::ActiveModel {
-        id: Set(Uuid::now_v7()),
-        organization_id: Set(operation.organization_id),
-        operation_id: Set(operation.id),
-        subscription_id: Set(subscription_id),
-        state: Set(StepState::Scanning),
-        outcome: Set(None),
-        failure: Set(None),
-        scanned: Set(false),
-        resources_seen: Set(0),
-        resources_written: Set(0),
-        resources_deleted: Set(0),
-        assigned_at: Set(None),
-        updated_at: Set(now),
-    }
 }
