@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 use chrono::TimeDelta;
-use entity::{Owned, consent, role_assignment};
-use sea_orm::{ColumnTrait, PaginatorTrait, QueryFilter};
+use entity::{Owned, consent, operation, role_assignment};
+use sea_orm::{ActiveModelTrait, ColumnTrait, IntoActiveModel, PaginatorTrait, QueryFilter, Set};
 use serde_json::{Value, json};
 use simulator::{BuiltInRole, Decision, Fault, Scope};
 use support::app::{TestApp, outcomes};
@@ -253,5 +253,29 @@ async fn assignments_are_remembered_with_where_they_come_from() -> Result<()> {
             .await?;
         assert_eq!(found, expected, "{origin:?}");
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_discovery_that_was_cut_off_before_it_said_so_is_repeated_without_harm() -> Result<()> {
+    let app = TestApp::small(3, 30).await?;
+    app.consent("owner", Decision::Accept).await?;
+    let consents = || consent::Entity::owned_by(app.member.organization_id).one(&app.database);
+    let open = consents().await?.expect("a consent");
+    app.run_jobs().await?;
+    // As if the worker had died right after it stored the steps: their operation does not know of them.
+    open.clone().into_active_model().reset_all().update(&app.database).await?;
+    let operations = || operation::Entity::owned_by(app.member.organization_id).one(&app.database);
+    let mut cut_off = operations().await?.expect("an operation").into_active_model();
+    cut_off.state = Set(operation::State::Running);
+    cut_off.discovered = Set(false);
+    let cut_off = cut_off.update(&app.database).await?;
+
+    worker::operations::ring(&app.context.queue, &cut_off).await?;
+    app.run_jobs().await?;
+
+    let operation = app.operation_of(&format!("consent:{}", open.id)).await?;
+    assert_eq!(operation["state"], "SUCCEEDED", "{operation}");
+    assert_eq!(outcomes(&operation), counts(&[("GRANTED", 3)]));
     Ok(())
 }

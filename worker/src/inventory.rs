@@ -1,5 +1,7 @@
 //! The stored inventory of one subscription, as a scan compares it with what Azure shows.
 
+mod upsert;
+
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
@@ -7,13 +9,11 @@ use entity::resource;
 use entity::tags::Tags;
 use entity::{Owned, subscription};
 use futures::TryStreamExt;
-use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QuerySelect, Set};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-/// Rows a statement stores at once: well under both databases' limit of bound values.
-pub(crate) const CHUNK: usize = 500;
+pub(crate) use upsert::{CHUNK, upsert};
 
 /// What is known of one stored resource: 16 bytes, so that a million fit.
 #[derive(Clone, Copy)]
@@ -66,7 +66,7 @@ impl Inventory {
         &mut self,
         found: microsoft::Resource,
         now: DateTime<Utc>,
-    ) -> Option<(Uuid, resource::ActiveModel)> {
+    ) -> Option<(Uuid, resource::Model)> {
         let id = resource::id_of(self.subscription_id, &found.arm_id);
         let hash = content_hash(&found);
         let before = self.known.insert(id, Known { hash, deleted: false, seen: true });
@@ -102,75 +102,30 @@ impl Inventory {
         Ok(i64::try_from(unseen.len()).unwrap_or(i64::MAX))
     }
 
-    fn row(
-        &self,
-        id: Uuid,
-        hash: i64,
-        found: microsoft::Resource,
-        now: DateTime<Utc>,
-    ) -> resource::ActiveModel {
+    fn row(&self, id: Uuid, hash: i64, found: microsoft::Resource, now: DateTime<Utc>) -> resource::Model {
         let tags = Tags(found.tags);
-        resource::ActiveModel {
-            id: Set(id),
-            organization_id: Set(self.organization_id),
-            subscription_id: Set(self.subscription_id),
-            arm_id: Set(found.arm_id),
-            name: Set(found.name),
-            resource_type: Set(found.resource_type),
-            kind: Set(found.kind),
-            location: Set(found.location),
-            resource_group: Set(found.resource_group),
-            sku: Set(found.sku),
-            managed_by: Set(found.managed_by),
-            tag_terms: Set(tags.terms()),
-            tags: Set(tags),
-            content_hash: Set(hash),
-            azure_created_at: Set(found.created_at),
-            azure_changed_at: Set(found.changed_at),
-            first_seen_at: Set(now),
-            changed_at: Set(now),
-            deleted_at: Set(None),
+        resource::Model {
+            id,
+            organization_id: self.organization_id,
+            subscription_id: self.subscription_id,
+            arm_id: found.arm_id,
+            name: found.name,
+            resource_type: found.resource_type,
+            kind: found.kind,
+            location: found.location,
+            resource_group: found.resource_group,
+            sku: found.sku,
+            managed_by: found.managed_by,
+            tag_terms: tags.terms(),
+            tags,
+            content_hash: hash,
+            azure_created_at: found.created_at,
+            azure_changed_at: found.changed_at,
+            first_seen_at: now,
+            changed_at: now,
+            deleted_at: None,
         }
     }
-}
-
-/// Stores rows that are new or have changed.
-pub(crate) async fn upsert(
-    database: &DatabaseConnection,
-    rows: Vec<resource::ActiveModel>,
-) -> Result<(), DbErr> {
-    use resource::Column;
-    let known = OnConflict::column(Column::Id)
-        .update_columns([
-            Column::ArmId,
-            Column::Name,
-            Column::ResourceType,
-            Column::Kind,
-            Column::Location,
-            Column::ResourceGroup,
-            Column::Sku,
-            Column::ManagedBy,
-            Column::Tags,
-            Column::TagTerms,
-            Column::ContentHash,
-            Column::ChangedAt,
-            Column::DeletedAt,
-        ])
-        // Resource Graph does not tell these times; what Resource Manager told before stays.
-        .value(Column::AzureCreatedAt, known_or_new("azure_created_at"))
-        .value(Column::AzureChangedAt, known_or_new("azure_changed_at"))
-        .to_owned();
-    for chunk in rows.chunks(CHUNK) {
-        resource::Entity::insert_many(chunk.to_vec())
-            .on_conflict(known.clone())
-            .exec_without_returning(database)
-            .await?;
-    }
-    Ok(())
-}
-
-fn known_or_new(column: &'static str) -> Expr {
-    Expr::cust(format!("coalesce(excluded.{column}, resource.{column})"))
 }
 
 /// A hash of everything that a scan tells of a resource. Ids and groups change their case between pages

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use entity::operation_step::{self, State};
 use entity::{Failure, operation, resource, subscription};
 use sea_orm::{ActiveModelTrait, DbErr, Set, Unchanged};
+use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 use crate::context::Context;
@@ -30,7 +31,9 @@ pub(crate) struct Scan<'a> {
     targets: Vec<(Target, Inventory)>,
     by_azure_id: HashMap<Uuid, usize>,
     /// Rows to store: the newest sight of each, since one statement may not store a row twice.
-    changed: HashMap<Uuid, resource::ActiveModel>,
+    changed: HashMap<Uuid, resource::Model>,
+    /// The rows before those, while they are being stored.
+    storing: Option<AbortOnDropHandle<Result<(), DbErr>>>,
     /// Targets whose progress is not stored yet.
     touched: HashSet<usize>,
     last_beat: Instant,
@@ -55,6 +58,7 @@ impl<'a> Scan<'a> {
             targets: loaded,
             by_azure_id,
             changed: HashMap::new(),
+            storing: None,
             touched: HashSet::new(),
             last_beat: Instant::now(),
         })
@@ -95,6 +99,7 @@ impl<'a> Scan<'a> {
     /// Stores what was seen so far, and how far that is: also of an incomplete scan it is true.
     pub(crate) async fn keep(&mut self) -> Result<(), JobError> {
         self.flush().await?;
+        self.stored().await?;
         for index in std::mem::take(&mut self.touched) {
             let (target, inventory) = &self.targets[index];
             save_progress(self.context, &target.step, inventory).await?;
@@ -102,9 +107,25 @@ impl<'a> Scan<'a> {
         Ok(())
     }
 
-    async fn flush(&mut self) -> Result<(), DbErr> {
-        let rows = self.changed.drain().map(|(_, row)| row).collect();
-        inventory::upsert(&self.context.database, rows).await
+    /// Stores rows while the next ones are looked at. One statement after the other: the order in which a
+    /// resource was seen is the order in which it is stored.
+    async fn flush(&mut self) -> Result<(), JobError> {
+        self.stored().await?;
+        let rows: Vec<_> = self.changed.drain().map(|(_, row)| row).collect();
+        if !rows.is_empty() {
+            let database = self.context.database.clone();
+            let storing = tokio::spawn(async move { inventory::upsert(&database, rows).await });
+            self.storing = Some(AbortOnDropHandle::new(storing));
+        }
+        Ok(())
+    }
+
+    /// Waits for the rows that are being stored.
+    async fn stored(&mut self) -> Result<(), JobError> {
+        if let Some(storing) = self.storing.take() {
+            storing.await.map_err(anyhow::Error::new)??;
+        }
+        Ok(())
     }
 
     /// Every page of the batch was read. A subscription that `visible` still names was seen whole, so what

@@ -1,6 +1,7 @@
 //! Takes inventory of every subscription of an operation that can be read.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use entity::operation_step::{self, State};
 use entity::{Owned, operation, role_assignment, subscription, tenant};
@@ -33,6 +34,8 @@ impl Job for ScanSubscriptions {
     const NAME: &'static str = "scan-subscriptions";
     const CONCURRENCY: usize = 4;
     const MAX_ATTEMPTS: u32 = 20;
+    /// The largest scans take as long as an operation may.
+    const TIMEOUT: Duration = Duration::from_hours(6);
     type Context = Context;
 
     fn key(&self) -> String {
