@@ -1,6 +1,7 @@
 //! The stored inventory of one subscription, as a scan compares it with what Azure shows.
 
 mod upsert;
+mod writer;
 
 use std::collections::HashMap;
 
@@ -13,7 +14,9 @@ use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, 
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-pub(crate) use upsert::{CHUNK, upsert};
+pub(crate) use writer::Writer;
+
+use upsert::CHUNK;
 
 /// What is known of one stored resource: 16 bytes, so that a million fit.
 #[derive(Clone, Copy)]
@@ -66,7 +69,7 @@ impl Inventory {
         &mut self,
         found: microsoft::Resource,
         now: DateTime<Utc>,
-    ) -> Option<(Uuid, resource::Model)> {
+    ) -> Option<resource::Model> {
         let id = resource::id_of(self.subscription_id, &found.arm_id);
         let hash = content_hash(&found);
         let before = self.known.insert(id, Known { hash, deleted: false, seen: true });
@@ -76,7 +79,7 @@ impl Inventory {
         let changed = before.is_none_or(|before| before.hash != hash || before.deleted);
         changed.then(|| {
             self.written += 1;
-            (id, self.row(id, hash, found, now))
+            self.row(id, hash, found, now)
         })
     }
 

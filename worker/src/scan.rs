@@ -4,14 +4,13 @@ use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use entity::operation_step::{self, State};
-use entity::{Failure, operation, resource, subscription};
+use entity::{Failure, operation, subscription};
 use sea_orm::{ActiveModelTrait, DbErr, Set, Unchanged};
-use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 use crate::context::Context;
 use crate::failures;
-use crate::inventory::{self, Inventory};
+use crate::inventory::{Inventory, Writer};
 use crate::job::JobError;
 use crate::operations;
 
@@ -30,10 +29,7 @@ pub(crate) struct Scan<'a> {
     operation: &'a operation::Model,
     targets: Vec<(Target, Inventory)>,
     by_azure_id: HashMap<Uuid, usize>,
-    /// Rows to store: the newest sight of each, since one statement may not store a row twice.
-    changed: HashMap<Uuid, resource::Model>,
-    /// The rows before those, while they are being stored.
-    storing: Option<AbortOnDropHandle<Result<(), DbErr>>>,
+    writer: Writer,
     /// Targets whose progress is not stored yet.
     touched: HashSet<usize>,
     last_beat: Instant,
@@ -57,8 +53,7 @@ impl<'a> Scan<'a> {
             operation,
             targets: loaded,
             by_azure_id,
-            changed: HashMap::new(),
-            storing: None,
+            writer: Writer::new(context.database.clone()),
             touched: HashSet::new(),
             last_beat: Instant::now(),
         })
@@ -75,55 +70,34 @@ impl<'a> Scan<'a> {
     /// Compares one page with what is stored, and stores what differs.
     pub(crate) async fn store(&mut self, page: Vec<microsoft::Resource>) -> Result<(), JobError> {
         let now = self.context.clock.now();
-        for resource in page {
-            let Some(&index) = self.by_azure_id.get(&resource.subscription_id) else { continue };
+        let changed = page.into_iter().filter_map(|resource| {
+            let index = *self.by_azure_id.get(&resource.subscription_id)?;
             self.touched.insert(index);
-            self.changed.extend(self.targets[index].1.see(resource, now));
-        }
-        if self.changed.len() >= inventory::CHUNK {
-            self.flush().await?;
-        }
-        Ok(())
+            self.targets[index].1.see(resource, now)
+        });
+        self.writer.take(changed).await
     }
 
-    /// Stores and tells progress, at a bounded rate. False: somebody asked for the operation to stop.
+    /// Tells progress, at a bounded rate. False: somebody asked for the operation to stop.
     pub(crate) async fn beat(&mut self) -> Result<bool, JobError> {
         if self.last_beat.elapsed() < BEAT {
             return Ok(true);
         }
         self.last_beat = Instant::now();
-        self.keep().await?;
+        self.tell().await?;
         operations::heartbeat(self.context, self.operation).await
     }
 
     /// Stores what was seen so far, and how far that is: also of an incomplete scan it is true.
     pub(crate) async fn keep(&mut self) -> Result<(), JobError> {
-        self.flush().await?;
-        self.stored().await?;
+        self.writer.finish().await?;
+        self.tell().await
+    }
+
+    async fn tell(&mut self) -> Result<(), JobError> {
         for index in std::mem::take(&mut self.touched) {
             let (target, inventory) = &self.targets[index];
             save_progress(self.context, &target.step, inventory).await?;
-        }
-        Ok(())
-    }
-
-    /// Stores rows while the next ones are looked at. One statement after the other: the order in which a
-    /// resource was seen is the order in which it is stored.
-    async fn flush(&mut self) -> Result<(), JobError> {
-        self.stored().await?;
-        let rows: Vec<_> = self.changed.drain().map(|(_, row)| row).collect();
-        if !rows.is_empty() {
-            let database = self.context.database.clone();
-            let storing = tokio::spawn(async move { inventory::upsert(&database, rows).await });
-            self.storing = Some(AbortOnDropHandle::new(storing));
-        }
-        Ok(())
-    }
-
-    /// Waits for the rows that are being stored.
-    async fn stored(&mut self) -> Result<(), JobError> {
-        if let Some(storing) = self.storing.take() {
-            storing.await.map_err(anyhow::Error::new)??;
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ use sea_orm::sqlx::{self, PgPool};
 use sea_orm::{DatabaseConnection, DbBackend, DbErr, EntityTrait, IntoActiveModel, RuntimeErr};
 
 /// Rows a statement stores at once: well under `SQLite`'s limit of bound values.
-pub(crate) const CHUNK: usize = 1_000;
+pub(super) const CHUNK: usize = 1_000;
 
 /// What a scan writes, with the types of `PostgreSQL`.
 const COLUMNS: [(Column, &str); 18] = [
@@ -38,20 +38,21 @@ const COLUMNS: [(Column, &str); 18] = [
 ];
 
 static STATEMENT: LazyLock<String> = LazyLock::new(|| {
-    let arrays = COLUMNS.iter().enumerate().map(|(at, (_, kind))| format!("${}::{kind}[]", at + 1));
-    let rows = format!("* from unnest({})", arrays.collect::<Vec<_>>().join(", "));
+    // Arrays beside each other are read in step.
+    let arrays = COLUMNS.iter().enumerate();
+    let arrays = arrays.map(|(at, (_, kind))| Expr::cust(format!("unnest(${}::{kind}[])", at + 1)));
     let mut insert = Query::insert();
     insert
         .into_table(resource::Entity)
         .columns(COLUMNS.map(|(column, _)| column))
-        .select_from(Query::select().expr(Expr::cust(rows)).to_owned())
+        .select_from(Query::select().exprs(arrays).to_owned())
         .expect("as many columns as arrays")
         .on_conflict(known());
     insert.to_string(PostgresQueryBuilder)
 });
 
 /// Stores rows that are new or have changed.
-pub(crate) async fn upsert(database: &DatabaseConnection, rows: Vec<resource::Model>) -> Result<(), DbErr> {
+pub(super) async fn upsert(database: &DatabaseConnection, rows: Vec<resource::Model>) -> Result<(), DbErr> {
     if database.get_database_backend() == DbBackend::Postgres {
         for chunk in rows.chunks(CHUNK) {
             let stored = store_arrays(database.get_postgres_connection_pool(), chunk).await;
@@ -99,6 +100,10 @@ async fn store_arrays(pool: &PgPool, rows: &[resource::Model]) -> Result<(), sql
     fn each<'a, T>(rows: &'a [resource::Model], column: impl Fn(&'a resource::Model) -> T) -> Vec<T> {
         rows.iter().map(column).collect()
     }
+    // Not waiting for the disk loses nothing: the step that says "done" is committed later and waits for it,
+    // and for everything before it. Until then a scan that is cut off begins again.
+    let mut transaction = pool.begin().await?;
+    sqlx::query("set local synchronous_commit = off").execute(&mut *transaction).await?;
     // In the order of the columns.
     sqlx::query(STATEMENT.as_str())
         .bind(each(rows, |row| row.id))
@@ -119,7 +124,19 @@ async fn store_arrays(pool: &PgPool, rows: &[resource::Model]) -> Result<(), sql
         .bind(each(rows, |row| row.azure_changed_at))
         .bind(each(rows, |row| row.first_seen_at))
         .bind(each(rows, |row| row.changed_at))
-        .execute(pool)
+        .execute(&mut *transaction)
         .await?;
-    Ok(())
+    transaction.commit().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_column_but_the_deletion_is_an_array() {
+        assert!(STATEMENT.contains("$18::timestamptz[])"), "{}", *STATEMENT);
+        assert_eq!(STATEMENT.matches("unnest(").count(), COLUMNS.len());
+        assert!(STATEMENT.contains(r#""deleted_at" = "excluded"."deleted_at""#), "{}", *STATEMENT);
+    }
 }
