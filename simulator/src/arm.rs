@@ -94,9 +94,8 @@ pub(crate) fn answer(state: &State, incoming: &Incoming, cut: bool) -> Reply {
         Ok(bearer) => bearer,
         Err(refusal) => return refusal,
     };
-    if incoming.parameter("api-version").is_none_or(|version| !is_version(version)) {
-        let message = "The api-version query parameter (?api-version=) is required for all requests.";
-        return Reply::error(400, "MissingApiVersionParameter", message);
+    if let Err(refusal) = names_version(incoming) {
+        return refusal;
     }
     let principals = lock(&state.directory).principals(bearer.object_id);
     let caller = Caller { state, bearer, principals, dials: state.dials(), now: state.now() };
@@ -189,6 +188,18 @@ fn of_subscription(caller: &Caller<'_>, incoming: &Incoming, subscription: Uuid,
 
 fn not_found(incoming: &Incoming) -> Reply {
     Reply::error(404, "ResourceNotFound", &format!("The Resource '{}' was not found.", incoming.path))
+}
+
+fn names_version(incoming: &Incoming) -> Result<(), Reply> {
+    let Some(version) = incoming.parameter("api-version") else {
+        let message = "The api-version query parameter (?api-version=) is required for all requests.";
+        return Err(Reply::error(400, "MissingApiVersionParameter", message));
+    };
+    if is_version(version) {
+        return Ok(());
+    }
+    let message = format!("The api-version '{version}' is invalid.");
+    Err(Reply::error(400, "InvalidApiVersionParameter", &message))
 }
 
 /// `2022-12-01`, also with `-preview` behind it.

@@ -60,6 +60,8 @@ pub(crate) struct Directory {
     /// How often Tenantry's service principal was created: each has another object id.
     pub(crate) created: u64,
     pub(crate) automation: (Uuid, Uuid),
+    /// How many roles were given other than by a call: each assignment has another name.
+    granted: u64,
     pub(crate) assignments: Vec<Assignment>,
     pub(crate) overlays: HashMap<Uuid, Overlay>,
     /// Until when a user's tokens are revoked.
@@ -85,6 +87,7 @@ impl Directory {
             service_principal: None,
             created: 0,
             automation,
+            granted: 0,
             assignments: Vec::new(),
             overlays: HashMap::new(),
             revoked: HashMap::new(),
@@ -137,7 +140,8 @@ impl Directory {
 
     /// Gives `principal` a role that works at once.
     pub(crate) fn grant(&mut self, principal: Uuid, role: BuiltInRole, scope: Scope, now: DateTime<Utc>) {
-        let number = self.assignments.len() as u64;
+        self.granted += 1;
+        let number = self.granted;
         self.assignments.push(Assignment {
             name: guid(mix(number, 99), "assignment", number),
             scope,
@@ -161,6 +165,13 @@ impl Directory {
         } else {
             "User"
         }
+    }
+
+    /// Whether this is somebody other than Tenantry's service principal.
+    pub(crate) fn knows(&self, principal: Uuid) -> bool {
+        self.automation.1 == principal
+            || self.users.iter().any(|user| user.object_id == principal)
+            || self.groups.values().flatten().any(|&group| group == principal)
     }
 
     /// Somebody and the groups they are in.

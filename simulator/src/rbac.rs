@@ -130,6 +130,9 @@ impl Scope {
     }
 }
 
+/// The type of a principal that was deleted: it holds nothing, and its assignments stay listed.
+pub(crate) const GONE: &str = "Unknown";
+
 /// One role assignment.
 #[derive(Clone, Debug)]
 pub(crate) struct Assignment {
@@ -154,6 +157,9 @@ impl Assignment {
 
     /// A token that was issued after the assignment sees it sooner than one from before.
     fn is_effective(&self, moment: &Moment) -> bool {
+        if self.principal_type == GONE {
+            return false;
+        }
         if self.propagated {
             return true;
         }

@@ -1,5 +1,7 @@
 //! One listener for the three hosts, and the handle that tests hold.
 
+mod respond;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,11 +11,13 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use chrono::TimeDelta;
 use uuid::Uuid;
 
+use respond::{correlated, reset, respond, truncated};
+
 use crate::calls::Call;
 use crate::config::{Config, Tls};
 use crate::directory::User;
 use crate::faults::{Effect, Faults};
-use crate::rbac::{BuiltInRole, Scope};
+use crate::rbac::{BuiltInRole, GONE, Scope};
 use crate::reply::Reply;
 use crate::state::{State, lock};
 use crate::world::SubscriptionInfo;
@@ -207,8 +211,16 @@ impl Simulator {
     /// Deletes Tenantry's service principal, as an administrator who removes the enterprise application does.
     pub fn delete_service_principal(&self) {
         let mut directory = lock(&self.state.directory);
-        if let Some(gone) = directory.service_principal.take() {
-            directory.assignments.retain(|assignment| assignment.principal != gone.object_id);
+        let gone = directory.service_principal.take().map(|principal| principal.object_id);
+        for left in directory.assignments.iter_mut().filter(|left| Some(left.principal) == gone) {
+            GONE.clone_into(&mut left.principal_type);
+        }
+    }
+
+    /// Disables Tenantry's service principal, or enables it.
+    pub fn set_service_principal_enabled(&self, enabled: bool) {
+        if let Some(principal) = &mut lock(&self.state.directory).service_principal {
+            principal.enabled = enabled;
         }
     }
 
@@ -358,51 +370,6 @@ fn remember(state: &State, incoming: &Incoming, request: &HttpRequest, status: u
         principal,
         at: state.now(),
     });
-}
-
-fn correlated(reply: Reply, client: Option<&str>, correlation: Option<&str>) -> Reply {
-    let request = Uuid::new_v4().to_string();
-    let correlation = correlation.unwrap_or(&request).to_owned();
-    let reply = reply
-        .header("x-ms-request-id", &request)
-        .header("request-id", &request)
-        .header("x-ms-correlation-request-id", &correlation)
-        .header("cache-control", "no-cache");
-    match client {
-        Some(id) => reply.header("x-ms-client-request-id", id),
-        None => reply,
-    }
-}
-
-fn respond(reply: Reply) -> HttpResponse {
-    let mut response = start(&reply);
-    response.body(reply.body)
-}
-
-fn start(reply: &Reply) -> actix_web::HttpResponseBuilder {
-    let status = actix_web::http::StatusCode::from_u16(reply.status).unwrap_or_default();
-    let mut response = HttpResponse::build(status);
-    for (name, value) in &reply.headers {
-        response.append_header((name.as_str(), value.as_str()));
-    }
-    response
-}
-
-/// Breaks off after nothing.
-fn reset() -> HttpResponse {
-    broken_after(&Reply::empty(200), Vec::new())
-}
-
-/// Breaks off in the middle of the body.
-fn truncated(reply: &Reply) -> HttpResponse {
-    let half = reply.body[..reply.body.len() / 2].to_vec();
-    broken_after(reply, half)
-}
-
-fn broken_after(reply: &Reply, body: Vec<u8>) -> HttpResponse {
-    let broken = || std::io::Error::from(std::io::ErrorKind::ConnectionReset);
-    let parts = [Ok(web::Bytes::from(body)), Err(broken())];
-    start(reply).streaming(futures::stream::iter(parts))
 }
 
 fn server_config(tls: &Tls) -> Result<rustls::ServerConfig, StartError> {

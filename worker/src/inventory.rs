@@ -65,11 +65,7 @@ impl Inventory {
 
     /// Takes note of a resource that Azure shows; answers the row to store if it is new or has changed. A
     /// second sight of it in the same scan counts once.
-    pub(crate) fn see(
-        &mut self,
-        found: microsoft::Resource,
-        now: DateTime<Utc>,
-    ) -> Option<resource::Model> {
+    pub(crate) fn see(&mut self, found: microsoft::Resource, now: DateTime<Utc>) -> Option<resource::Model> {
         let id = resource::id_of(self.subscription_id, &found.arm_id);
         let hash = content_hash(&found);
         let before = self.known.insert(id, Known { hash, deleted: false, seen: true });

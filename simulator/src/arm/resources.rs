@@ -43,6 +43,14 @@ pub(super) fn list(caller: &Caller<'_>, incoming: &Incoming, subscription: Uuid)
         Ok(begin) => begin,
         Err(refusal) => return refusal,
     };
+    let filter = incoming.parameter("$filter").unwrap_or_default();
+    if !is_known(filter) {
+        return Reply::error(
+            400,
+            "InvalidFilterInQueryString",
+            "Invalid $filter specified in the query string.",
+        );
+    }
     // A page without rows and with a link is legal; some subscriptions begin with one.
     let is_first = incoming.parameter("$skiptoken").is_none();
     if is_first && subscription.as_u128().is_multiple_of(3) {
@@ -50,7 +58,6 @@ pub(super) fn list(caller: &Caller<'_>, incoming: &Incoming, subscription: Uuid)
     }
     let Some(found) = caller.state.world.subscription(subscription) else { return Reply::empty(404) };
     let overlay = directory.overlays.get(&subscription);
-    let filter = incoming.parameter("$filter").unwrap_or_default();
     // A filter by tag leaves the tags out.
     let without_tags = filter.contains("tagName");
     let expand = incoming.parameter("$expand").unwrap_or_default();
@@ -83,6 +90,14 @@ pub(super) fn groups(caller: &Caller<'_>, incoming: &Incoming, subscription: Uui
         })
     });
     listing::cut(caller, incoming, &rows.collect::<Vec<_>>())
+}
+
+const FILTERED: [&str; 6] = ["resourceType", "location", "name", "resourceGroup", "tagName", "tagValue"];
+
+/// Everything that is not understood is refused, so that drift is noticed.
+fn is_known(filter: &str) -> bool {
+    let clause = |clause: &str| clause.split_once(" eq '").is_some_and(|(name, _)| FILTERED.contains(&name));
+    filter.is_empty() || filter.split(" and ").all(clause)
 }
 
 /// `resourceType eq`, `location eq`, `name eq`, `resourceGroup eq`, `tagName eq … and tagValue eq …`.

@@ -175,7 +175,7 @@ fn principal_exists(
     let ours = directory.service_principal.as_ref().filter(|principal| principal.object_id == id);
     let is_known = match ours {
         Some(principal) => principal.known_from <= caller.now || says,
-        None => directory.automation.1 == id || directory.users.iter().any(|user| user.object_id == id),
+        None => directory.knows(id),
     };
     if is_known {
         return Ok(());

@@ -9,7 +9,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::token::CODE_LIFETIME;
-use super::{Code, Directory, directory, discovery};
+use super::{Code, Directory, directory};
 use crate::person::Decision;
 use crate::reply::Reply;
 use crate::server::Incoming;
@@ -85,7 +85,10 @@ fn check(state: &State, tenant: &str, parameters: &[(String, String)]) -> Result
     match directory(state, tenant) {
         Some(Directory::Home | Directory::Any) => {}
         Some(Directory::Other) => return Err(trouble(50_020, "User account does not exist in this tenant.")),
-        None => return Err(discovery::unknown(state, tenant)),
+        None => {
+            let message = format!("Tenant '{}' not found.", escape(tenant));
+            return Err(trouble(90_002, &message));
+        }
     }
     if value("client_id") != Some(state.config.client_id.to_string()) {
         return Err(trouble(700_016, "Application was not found in the directory."));

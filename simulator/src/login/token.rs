@@ -34,10 +34,13 @@ pub(super) fn answer(state: &State, tenant: &str, incoming: &Incoming) -> Reply 
     if let Some((id, secret)) = basic(incoming) {
         form.0.extend([("client_id".to_owned(), id), ("client_secret".to_owned(), secret)]);
     }
-    let answered = match form.get("grant_type") {
-        Some("authorization_code") => redeem(state, tenant, &form),
-        Some("client_credentials") => client_credentials(state, tenant, &form),
-        _ => Err(refuse(state, 400, "unsupported_grant_type", 70_003, "The grant type is not supported.")),
+    let answered = match form.need(state, "grant_type") {
+        Ok("authorization_code") => redeem(state, tenant, &form),
+        Ok("client_credentials") => client_credentials(state, tenant, &form),
+        Ok(_) => {
+            Err(refuse(state, 400, "unsupported_grant_type", 70_003, "The grant type is not supported."))
+        }
+        Err(refusal) => Err(refusal),
     };
     answered.unwrap_or_else(|refusal| refusal)
 }
@@ -94,8 +97,9 @@ fn resource(state: &State, scope: &str) -> Result<(String, Audience), Reply> {
                 return Err(refuse(state, 400, "invalid_scope", 70_011, &message));
             }
             (Some(audience), Some((_, known))) if *known != audience => {
-                let message = "The scope names more than one resource.";
-                return Err(refuse(state, 400, "invalid_scope", 28_002, message));
+                let message = "The provided value for the input parameter scope is not valid because it \
+                               contains more than one resource.";
+                return Err(refuse(state, 400, "invalid_scope", 700_022, message));
             }
             (Some(audience), _) => found = Some((name.to_owned(), audience)),
         }
@@ -105,6 +109,9 @@ fn resource(state: &State, scope: &str) -> Result<(String, Audience), Reply> {
 }
 
 fn redeem(state: &State, tenant: &str, form: &Form) -> Result<Reply, Reply> {
+    if directory(state, tenant).is_none() {
+        return Err(discovery::unknown(state, tenant));
+    }
     let client_id = client(state, form)?;
     let code = form.need(state, "code")?;
     let redirect_uri = form.need(state, "redirect_uri")?;
