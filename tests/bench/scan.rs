@@ -1,6 +1,8 @@
 //! How fast a scan stores 200,000 resources, beside Microsoft's own client that only reads them; and how
 //! much faster an unchanged rescan is.
 
+use std::time::Duration;
+
 use anyhow::{Result, ensure};
 use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 use support::cloud::Cloud;
@@ -9,41 +11,48 @@ use support::ground::Ground;
 
 const RESOURCES: u64 = 200_000;
 
+/// How often each side is measured.
+const ROUNDS: usize = 3;
+
 #[tokio::main]
 async fn main() -> Result<()> {
     let resources = RESOURCES.to_string();
     let ground =
         Ground::prepare(Cloud::start(&["--subscriptions", "100", "--resources", &resources])?).await?;
-    // The peer runs on both sides of our scan, and its better run counts: the machine is not always as fast.
-    let (rows, before) = ground.scan_of_peer().await?;
-    ensure!(rows == RESOURCES, "the peer read {rows} rows");
-    let first = ground.scan().await?;
-    let (_, after) = ground.scan_of_peer().await?;
-    ensure!(
-        (first.seen, first.written) == (RESOURCES, RESOURCES),
-        "stored {} of {}",
-        first.written,
-        first.seen
-    );
-    let ours = rate(RESOURCES, first.time);
+    // They take turns, and the best round of each counts: the machine is not always as fast.
+    let (mut best, mut best_of_peer) = (Duration::MAX, Duration::MAX);
+    for _ in 0..ROUNDS {
+        let (rows, time) = ground.scan_of_peer().await?;
+        ensure!(rows == RESOURCES, "the peer read {rows} rows");
+        best_of_peer = best_of_peer.min(time);
+        ground.database().execute_unprepared("truncate resource").await?;
+        let scan = ground.scan().await?;
+        ensure!(scan.written == RESOURCES, "stored {} of {}", scan.written, scan.seen);
+        best = best.min(scan.time);
+    }
+    let ours = rate(RESOURCES, best);
     let scan = Figure {
         what: "scan of 200,000 resources into PostgreSQL",
         unit: "resources/s",
         ours,
-        theirs: rate(RESOURCES, before.min(after)),
+        theirs: rate(RESOURCES, best_of_peer),
         whose: "azure-mgmt-resourcegraph, which only reads",
     };
     scan.print();
     Figure { theirs: 10_000.0, whose: "goal", ..scan }.print();
 
     let mark = begun_transactions(ground.database()).await?;
-    let second = ground.scan().await?;
+    let mut best = Duration::MAX;
+    for _ in 0..ROUNDS {
+        let again = ground.scan().await?;
+        ensure!(again.seen == RESOURCES && again.written == 0, "stored {} again", again.written);
+        best = best.min(again.time);
+    }
     let written = written_since(ground.database(), mark).await?;
-    ensure!(second.seen == RESOURCES && second.written == 0, "stored {} again", second.written);
     ensure!(written == 0, "{written} rows of an unchanged rescan were written");
     let rescan = Figure {
         what: "unchanged rescan, no resource row written",
-        ours: rate(RESOURCES, second.time),
+        ours: rate(RESOURCES, best),
         theirs: ours,
         whose: "first scan",
         ..scan
