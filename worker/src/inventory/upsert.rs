@@ -100,10 +100,6 @@ async fn store_arrays(pool: &PgPool, rows: &[resource::Model]) -> Result<(), sql
     fn each<'a, T>(rows: &'a [resource::Model], column: impl Fn(&'a resource::Model) -> T) -> Vec<T> {
         rows.iter().map(column).collect()
     }
-    // Not waiting for the disk loses nothing: the step that says "done" is committed later and waits for it,
-    // and for everything before it. Until then a scan that is cut off begins again.
-    let mut transaction = pool.begin().await?;
-    sqlx::query("set local synchronous_commit = off").execute(&mut *transaction).await?;
     // In the order of the columns.
     sqlx::query(STATEMENT.as_str())
         .bind(each(rows, |row| row.id))
@@ -124,9 +120,9 @@ async fn store_arrays(pool: &PgPool, rows: &[resource::Model]) -> Result<(), sql
         .bind(each(rows, |row| row.azure_changed_at))
         .bind(each(rows, |row| row.first_seen_at))
         .bind(each(rows, |row| row.changed_at))
-        .execute(&mut *transaction)
+        .execute(pool)
         .await?;
-    transaction.commit().await
+    Ok(())
 }
 
 #[cfg(test)]
