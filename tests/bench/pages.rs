@@ -93,14 +93,16 @@ impl Client {
         Ok(Self { address: server.address(), token, http })
     }
 
+    /// Reads an answer without looking into it: both sides share the processor with whoever asks.
     async fn page(self) -> Result<()> {
-        self.answer().await.map(drop)
+        self.ask().await?.bytes().await?;
+        Ok(())
     }
 
-    async fn answer(&self) -> Result<Value> {
+    async fn ask(&self) -> Result<reqwest::Response> {
         let request = self.http.post(format!("http://{}/graphql", self.address));
         let request = request.bearer_auth(self.token.expose_secret()).json(&json!({ "query": QUERY }));
-        Ok(request.send().await?.error_for_status()?.json().await?)
+        Ok(request.send().await?.error_for_status()?)
     }
 }
 
@@ -112,7 +114,7 @@ async fn statements(ground: &Ground) -> Result<Arc<Vec<String>>> {
     database.set_metric_callback(move |info| {
         heard.lock().unwrap_or_else(PoisonError::into_inner).push(info.statement.to_string());
     });
-    let answer = Client::start(ground, database)?.answer().await?;
+    let answer: Value = Client::start(ground, database)?.ask().await?.json().await?;
     let rows = answer["data"]["resources"]["nodes"].as_array().map_or(0, Vec::len);
     ensure!(rows == 50, "a page has {rows} rows: {answer}");
     let sent = std::mem::take(&mut *sent.lock().unwrap_or_else(PoisonError::into_inner));
