@@ -36,8 +36,9 @@ use crate::services::Services;
 /// The schema.
 pub type Schema = async_graphql::Schema<Query, Mutation, LiveQuery>;
 
-/// What can be asked. Everything needs the role `VIEWER`, and shows what belongs to the viewer's organization:
-/// what does not is answered exactly like what does not exist.
+/// What can be asked. Each field says which role it needs of a member, and which scope of an access token. It
+/// shows what belongs to the viewer's organization and is within its limits: what is not is answered exactly
+/// like what does not exist.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Query")]
 pub struct Query(
@@ -50,7 +51,8 @@ pub struct Query(
     consent::Consents,
 );
 
-/// What can be started or stopped. Each says which role it needs. What a person can do something about is in
+/// What can be started or stopped. Each says which role it needs of a member, and which
+/// scope of an access token. What a person can do something about is in
 /// `userErrors`, never in `errors`.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Mutation")]
@@ -61,7 +63,7 @@ pub struct Mutation(
     operation::RetryOperation,
 );
 
-/// What can be watched while it happens. Everything needs the role `VIEWER`.
+/// What can be watched while it happens. The viewer is asked for again while it is watched.
 #[derive(MergedSubscription, Default)]
 #[graphql(name = "Subscription")]
 pub struct LiveQuery(operation::FollowOperation);

@@ -34,13 +34,12 @@ use std::time::Duration;
 use actix_web::middleware::{Compress, from_fn};
 use actix_web::{App, HttpResponse, HttpServer, web};
 use async_graphql::Executor;
-use entity::Clock;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::authentication::Authenticate;
 use crate::limits::Limits;
-use crate::viewer::DevelopmentTokens;
 use execution::Execution;
 use health::Readiness;
 use origins::Origins;
@@ -58,6 +57,8 @@ pub struct HttpSettings {
     pub development: bool,
     /// Whether it is reached by https only.
     pub https: bool,
+    /// Whether every request comes through a proxy, whose `X-Forwarded-For` says from where.
+    pub behind_proxy: bool,
     /// Front ends on other origins that may call it.
     pub allowed_origins: Vec<String>,
     /// What requests may amount to.
@@ -74,6 +75,7 @@ impl Default for HttpSettings {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             development: false,
             https: false,
+            behind_proxy: false,
             allowed_origins: Vec::new(),
             limits: Limits::default(),
             readiness: Vec::new(),
@@ -88,10 +90,8 @@ pub type Routes = Arc<dyn Fn(&mut web::ServiceConfig) + Send + Sync>;
 /// What the server works with.
 #[derive(Clone)]
 pub struct HttpServices {
-    /// Who holds one of these is a viewer.
-    pub tokens: DevelopmentTokens,
-    /// The time.
-    pub clock: Clock,
+    /// Says who asks.
+    pub authenticator: Arc<dyn Authenticate>,
     /// What is served besides GraphQL.
     pub routes: Routes,
 }
@@ -195,8 +195,7 @@ impl<E: Executor> Shared<E> {
         let execution = web::Data::new(Execution {
             schema,
             limits: settings.limits,
-            tokens: services.tokens,
-            clock: services.clock,
+            authenticator: services.authenticator,
             development: settings.development,
             runtime,
         });
@@ -206,7 +205,10 @@ impl<E: Executor> Shared<E> {
             sockets: web::Data::new(sockets),
             readiness: web::Data::new(readiness),
             origins: web::Data::new(Origins::new(settings.allowed_origins)),
-            frame: web::Data::new(frame::Settings { https: settings.https }),
+            frame: web::Data::new(frame::Settings {
+                https: settings.https,
+                behind_proxy: settings.behind_proxy,
+            }),
             development: settings.development,
             routes,
         }

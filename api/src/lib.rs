@@ -1,10 +1,12 @@
 //! Answers GraphQL over HTTP and WebSocket.
 
+pub mod authentication;
 pub mod consent;
 pub mod error;
 pub mod graphql;
 pub mod http;
 pub mod limits;
+pub mod permission;
 pub mod services;
 pub mod viewer;
 

@@ -1,205 +1,68 @@
-//! The viewer of a request, and the development token that names one.
+//! The viewer of a request: on whose behalf, and within which limits, it is answered.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::{DateTime, Utc};
-use entity::Keyring;
+use entity::access_token::AccessScopes;
 use entity::member::Role;
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use secrecy::SecretString;
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// Keeps a token's key apart from every other key derived from the same encryption key.
-const KEY_LABEL: &str = "tenantry development token";
-
-/// Bytes of an HS256 signature.
-const SIGNATURE: usize = 32;
-
-/// Who asks: a member in the organization whose rows, and no others, it can see.
+/// Who asks: somebody in the organization whose rows, and no others, it can see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Viewer {
     /// The isolation boundary.
     pub organization_id: Uuid,
-    /// The member.
+    /// The member who asks, or who answers for the access token that does.
     pub member_id: Uuid,
-    /// What the member may do.
-    pub role: Role,
+    /// What it is, and what it may do.
+    pub actor: Actor,
+    /// Who is limited: the holder of its [reach](entity::reach). None: it reaches everything.
+    pub limited_by: Option<Uuid>,
 }
 
-/// Why a token is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TokenRefused {
-    /// A part of it is missing.
-    #[error("The token is incomplete. Copy it again, in full, from where it was issued.")]
-    Incomplete,
-    /// Past its expiry.
-    #[error("The token has expired. Generate a new one.")]
-    Expired,
-    /// Whole, but not issued by this installation.
-    #[error("The token was not issued here. Generate a new one.")]
-    NotRecognized,
+/// What a viewer is, and what it may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Actor {
+    /// A member of this role.
+    Member(Role),
+    /// An access token.
+    AccessToken {
+        /// Which.
+        id: Uuid,
+        /// What it may do.
+        scopes: AccessScopes,
+    },
 }
 
-impl TokenRefused {
-    /// A stable name of the reason.
-    pub const fn reason(self) -> &'static str {
-        match self {
-            Self::Incomplete => "INCOMPLETE",
-            Self::Expired => "EXPIRED",
-            Self::NotRecognized => "NOT_RECOGNIZED",
+impl Viewer {
+    /// A member as it is stored.
+    pub fn of_member(member: &entity::member::Model) -> Self {
+        Self {
+            organization_id: member.organization_id,
+            member_id: member.id,
+            actor: Actor::Member(member.role),
+            limited_by: member.limited.then_some(member.id),
         }
     }
-}
 
-/// Issues and verifies development tokens: signed (HS256) with a key derived from the encryption key.
-#[derive(Clone)]
-pub struct DevelopmentTokens {
-    signs: EncodingKey,
-    verifies: DecodingKey,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Claims {
-    /// The organization.
-    org: Uuid,
-    /// The member.
-    sub: Uuid,
-    role: RoleName,
-    /// Seconds since 1970.
-    exp: i64,
-}
-
-#[derive(Clone, Copy, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-enum RoleName {
-    Viewer,
-    Editor,
-    Admin,
-}
-
-impl DevelopmentTokens {
-    /// Tokens of the installation that holds `keyring`.
-    pub fn new(keyring: &Keyring) -> Self {
-        let key = keyring.derive(KEY_LABEL);
-        Self { signs: EncodingKey::from_secret(&key), verifies: DecodingKey::from_secret(&key) }
-    }
-
-    /// A token whose holder is this member until `expires_at`.
-    pub fn issue(
-        &self,
-        organization_id: Uuid,
-        member_id: Uuid,
-        role: Role,
-        expires_at: DateTime<Utc>,
-    ) -> SecretString {
-        let role = match role {
-            Role::Viewer => RoleName::Viewer,
-            Role::Editor => RoleName::Editor,
-            Role::Admin => RoleName::Admin,
-        };
-        let claims = Claims { org: organization_id, sub: member_id, role, exp: expires_at.timestamp() };
-        let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.signs)
-            .expect("HS256 signs any claims");
-        SecretString::from(token)
-    }
-
-    /// The viewer that `token` names, or why it names none.
-    pub fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Viewer, TokenRefused> {
-        if !is_complete(token) {
-            return Err(TokenRefused::Incomplete);
-        }
-        let mut validation = Validation::new(Algorithm::HS256);
-        // Expiry is judged below, by the injected clock.
-        validation.validate_exp = false;
-        validation.validate_aud = false;
-        let claims = jsonwebtoken::decode::<Claims>(token, &self.verifies, &validation)
-            .map_err(|_| TokenRefused::NotRecognized)?
-            .claims;
-        if claims.exp <= now.timestamp() {
-            return Err(TokenRefused::Expired);
-        }
-        let role = match claims.role {
-            RoleName::Viewer => Role::Viewer,
-            RoleName::Editor => Role::Editor,
-            RoleName::Admin => Role::Admin,
-        };
-        Ok(Viewer { organization_id: claims.org, member_id: claims.sub, role })
-    }
-}
-
-/// Whether nothing of it was cut off: three segments, the first two of them JSON, and a whole signature.
-fn is_complete(token: &str) -> bool {
-    let segments: Vec<&str> = token.split('.').collect();
-    let [header, claims, signature] = segments[..] else { return false };
-    let is_object = |segment: &str| {
-        let json = URL_SAFE_NO_PAD.decode(segment).ok();
-        json.is_some_and(|json| serde_json::from_slice::<serde_json::Map<_, _>>(&json).is_ok())
-    };
-    // Other algorithms have longer signatures: such a token is whole, and not one of ours.
-    let whole_signature = URL_SAFE_NO_PAD.decode(signature).is_ok_and(|bytes| bytes.len() >= SIGNATURE);
-    is_object(header) && is_object(claims) && whole_signature
-}
-
-#[cfg(test)]
-mod tests {
-    use chrono::TimeDelta;
-    use proptest::prelude::*;
-    use secrecy::ExposeSecret;
-
-    use super::*;
-
-    fn tokens() -> DevelopmentTokens {
-        DevelopmentTokens::new(&Keyring::new([1; 32], []))
-    }
-
-    fn now() -> DateTime<Utc> {
-        DateTime::from_timestamp(1_800_000_000, 0).unwrap()
-    }
-
-    fn token(role: Role) -> String {
-        let expires_at = now() + TimeDelta::hours(1);
-        tokens().issue(Uuid::from_u128(1), Uuid::from_u128(2), role, expires_at).expose_secret().to_owned()
-    }
-
-    #[test]
-    fn names_its_viewer_until_it_expires() {
-        for role in [Role::Viewer, Role::Editor, Role::Admin] {
-            let viewer = Viewer { organization_id: Uuid::from_u128(1), member_id: Uuid::from_u128(2), role };
-            assert_eq!(tokens().verify(&token(role), now()), Ok(viewer));
-        }
-        let later = now() + TimeDelta::hours(1);
-        assert_eq!(tokens().verify(&token(Role::Admin), later), Err(TokenRefused::Expired));
-    }
-
-    #[test]
-    fn of_another_installation_is_not_recognized() {
-        let others = DevelopmentTokens::new(&Keyring::new([2; 32], []));
-        assert_eq!(others.verify(&token(Role::Admin), now()), Err(TokenRefused::NotRecognized));
-    }
-
-    #[test]
-    fn without_signature_or_of_another_algorithm_is_refused() {
-        let claims = token(Role::Admin).split('.').nth(1).unwrap().to_owned();
-        let none = URL_SAFE_NO_PAD.encode(r#"{"alg":"none","typ":"JWT"}"#);
-        assert_eq!(tokens().verify(&format!("{none}.{claims}."), now()), Err(TokenRefused::Incomplete));
-        let rs256 = URL_SAFE_NO_PAD.encode(r#"{"alg":"RS256","typ":"JWT"}"#);
-        let signature = URL_SAFE_NO_PAD.encode([0; 256]);
-        let forged = format!("{rs256}.{claims}.{signature}");
-        assert_eq!(tokens().verify(&forged, now()), Err(TokenRefused::NotRecognized));
-    }
-
-    proptest! {
-        #[test]
-        fn any_cut_is_incomplete(at in any::<prop::sample::Index>()) {
-            let whole = token(Role::Editor);
-            let cut = &whole[..at.index(whole.len())];
-            prop_assert_eq!(tokens().verify(cut, now()), Err(TokenRefused::Incomplete));
-        }
-
-        #[test]
-        fn anything_else_is_refused(text in ".*") {
-            prop_assert!(tokens().verify(&text, now()).is_err());
+    /// An access token as it is stored.
+    pub fn of_access_token(token: &entity::access_token::Model) -> Self {
+        Self {
+            organization_id: token.organization_id,
+            member_id: token.created_by,
+            actor: Actor::AccessToken { id: token.id, scopes: token.scopes },
+            limited_by: token.limited.then_some(token.id),
         }
     }
+
+    /// Whether it is an administrator.
+    pub fn is_admin(&self) -> bool {
+        self.actor == Actor::Member(Role::Admin)
+    }
+}
+
+/// Where a request comes from: for the audit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The client's address, as far as it is known.
+    pub address: Option<String>,
+    /// The request's trace id.
+    pub request_id: String,
 }

@@ -4,17 +4,22 @@
 //! [`Owned::owned_by`], which cannot be called without naming the organization, or through one of the
 //! few named finders for work that belongs to no viewer (the callback of a consent, the sweep).
 
+pub mod access_token;
 pub mod clock;
 pub mod consent;
+pub mod enrollment_key;
 pub mod failure;
+pub mod invitation;
 pub mod member;
 pub mod operation;
 pub mod operation_step;
 pub mod organization;
 pub mod owned;
+pub mod reach;
 pub mod resource;
 pub mod role_assignment;
 pub mod sealed;
+pub mod session;
 pub mod subscription;
 pub mod tags;
 pub mod tenant;

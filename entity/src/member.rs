@@ -1,6 +1,7 @@
 //! A member: a person who signs in, with a role in an organization.
 
 use sea_orm::entity::prelude::*;
+use sea_orm::{QueryFilter, QueryOrder};
 
 /// What a member may do; each role includes the ones before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, EnumIter, DeriveActiveEnum)]
@@ -15,6 +16,17 @@ pub enum Role {
     /// Decides who may do what.
     #[sea_orm(string_value = "ADMIN")]
     Admin,
+}
+
+impl Role {
+    /// The role's name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "VIEWER",
+            Self::Editor => "EDITOR",
+            Self::Admin => "ADMIN",
+        }
+    }
 }
 
 /// One member.
@@ -32,6 +44,36 @@ pub struct Model {
     pub role: Role,
     /// When the member was created.
     pub created_at: DateTimeUtc,
+    /// Who vouches for this person: the issuer of its ID tokens. None: a member made by the command line.
+    pub issuer: Option<String>,
+    /// The person's name at the issuer: stable, and never an e-mail address.
+    pub subject: Option<String>,
+    /// Whether this person reaches only what its [reach](crate::reach) says.
+    pub limited: bool,
+    /// When the member was removed; the row stays, since others name it.
+    pub removed_at: Option<DateTimeUtc>,
+}
+
+impl Entity {
+    /// Who the person is that `issuer` calls `subject`, in every organization, the longest member first.
+    pub fn by_identity(issuer: &str, subject: &str) -> Select<Self> {
+        Self::find()
+            .filter(Column::Issuer.eq(issuer))
+            .filter(Column::Subject.eq(subject))
+            .filter(Column::RemovedAt.is_null())
+            .order_by_asc(Column::CreatedAt)
+            .order_by_asc(Column::Id)
+    }
+
+    /// The member whom a session or a signed token names, unless it was removed.
+    pub fn present(id: Uuid) -> Select<Self> {
+        Self::find().filter(Column::Id.eq(id)).filter(Column::RemovedAt.is_null())
+    }
+
+    /// Members who can sign in, of every organization: a fresh installation has none.
+    pub fn with_identity() -> Select<Self> {
+        Self::find().filter(Column::Issuer.is_not_null()).filter(Column::RemovedAt.is_null())
+    }
 }
 
 /// A member's relations are reached by id.
@@ -42,4 +84,9 @@ impl ActiveModelBehavior for ActiveModel {}
 
 impl super::Owned for Entity {
     const ORGANIZATION: Column = Column::OrganizationId;
+
+    // Who is limited may know the others.
+    fn within(rows: Select<Self>, _holder: Uuid) -> Select<Self> {
+        rows
+    }
 }

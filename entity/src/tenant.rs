@@ -55,4 +55,8 @@ impl ActiveModelBehavior for ActiveModel {}
 
 impl super::Owned for Entity {
     const ORGANIZATION: Column = Column::OrganizationId;
+
+    fn within(rows: Select<Self>, holder: Uuid) -> Select<Self> {
+        rows.filter(crate::reach::tenants(Column::Id, holder))
+    }
 }

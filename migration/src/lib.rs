@@ -1,6 +1,7 @@
 //! How the tables came to be, and how a database is opened with all of them in place.
 
 mod m20261124_000001_onboarding;
+mod m20261125_000003_access;
 
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m20261124_000001_onboarding::Migration)]
+        vec![Box::new(m20261124_000001_onboarding::Migration), Box::new(m20261125_000003_access::Migration)]
     }
 }
 

@@ -54,23 +54,23 @@ impl MigrationTrait for Migration {
     }
 }
 
-fn column(name: &str) -> ColumnDef {
+pub(crate) fn column(name: &str) -> ColumnDef {
     ColumnDef::new(Alias::new(name))
 }
 
-fn id(name: &str) -> ColumnDef {
+pub(crate) fn id(name: &str) -> ColumnDef {
     column(name).uuid().not_null().to_owned()
 }
 
-fn text(name: &str) -> ColumnDef {
+pub(crate) fn text(name: &str) -> ColumnDef {
     column(name).text().not_null().to_owned()
 }
 
-fn json(name: &str) -> ColumnDef {
+pub(crate) fn json(name: &str) -> ColumnDef {
     column(name).json_binary().to_owned()
 }
 
-fn moment(name: &str) -> ColumnDef {
+pub(crate) fn moment(name: &str) -> ColumnDef {
     column(name).timestamp_with_time_zone().to_owned()
 }
 
@@ -84,14 +84,14 @@ fn table(name: &str) -> TableCreateStatement {
 }
 
 /// A table whose rows belong to an organization and go with it.
-fn owned_table(name: &str) -> TableCreateStatement {
+pub(crate) fn owned_table(name: &str) -> TableCreateStatement {
     let mut table = table(name);
     table.col(id("organization_id"));
     belongs_to(&mut table, name, "organization_id", "organization");
     table
 }
 
-fn belongs_to(table: &mut TableCreateStatement, name: &str, from: &str, owner: &str) {
+pub(crate) fn belongs_to(table: &mut TableCreateStatement, name: &str, from: &str, owner: &str) {
     table.foreign_key(
         ForeignKey::create()
             .from(Alias::new(name), Alias::new(from))
@@ -247,11 +247,11 @@ fn resource() -> TableCreateStatement {
         .to_owned()
 }
 
-async fn index(manager: &SchemaManager<'_>, table: &str, columns: &[&str]) -> Result<(), DbErr> {
+pub(crate) async fn index(manager: &SchemaManager<'_>, table: &str, columns: &[&str]) -> Result<(), DbErr> {
     create_index(manager, table, columns, false).await
 }
 
-async fn unique(manager: &SchemaManager<'_>, table: &str, columns: &[&str]) -> Result<(), DbErr> {
+pub(crate) async fn unique(manager: &SchemaManager<'_>, table: &str, columns: &[&str]) -> Result<(), DbErr> {
     create_index(manager, table, columns, true).await
 }
 

@@ -1,7 +1,7 @@
 //! Development tokens: who holds one is a viewer.
 
 use anyhow::{Context as _, ensure};
-use api::viewer::DevelopmentTokens;
+use api::authentication::DevelopmentTokens;
 use chrono::TimeDelta;
 use entity::{Clock, Keyring, Owned, member, organization};
 use sea_orm::{ActiveModelTrait, ColumnTrait, DatabaseConnection, DbErr, QueryFilter, Set};
@@ -35,7 +35,7 @@ pub fn token_of(
     expires_in: TimeDelta,
 ) -> SecretString {
     let tokens = DevelopmentTokens::new(keyring);
-    tokens.issue(member.organization_id, member.id, member.role, clock.now() + expires_in)
+    tokens.issue(member.id, clock.now() + expires_in)
 }
 
 /// The member of `role` in the organization called `name`; both are created if they are missing.
@@ -67,6 +67,7 @@ pub async fn ensure_member(
         display_name: Set("Development".to_owned()),
         role: Set(role),
         created_at: Set(now),
+        ..Default::default()
     };
     created.insert(database).await
 }

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use api::Services;
+use api::authentication::DevelopmentTokens;
 use api::http::HttpSettings;
-use api::viewer::DevelopmentTokens;
 use chrono::TimeDelta;
 use sea_orm::DatabaseConnection;
 use secrecy::{ExposeSecret, SecretString};
@@ -87,7 +87,7 @@ impl Client {
         let member = &ground.member;
         let expires_at = context.clock.now() + TimeDelta::hours(1);
         let tokens = DevelopmentTokens::new(&context.keyring);
-        let token = tokens.issue(member.organization_id, member.id, member.role, expires_at);
+        let token = tokens.issue(member.id, expires_at);
         #[expect(clippy::disallowed_methods, reason = "a front end, not a client of Microsoft")]
         let http = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(CLIENTS).build()?;
         Ok(Self { address: server.address(), token, http })

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use api::Services;
+use api::authentication::DevelopmentTokens;
 use api::http::{HttpSettings, RunningServer};
-use api::viewer::DevelopmentTokens;
 use chrono::TimeDelta;
 use entity::{Keyring, member, organization};
 use microsoft::Microsoft;
@@ -264,7 +264,7 @@ fn free_address() -> Result<SocketAddr> {
 fn token_of(services: &Services, member: &member::Model) -> SecretString {
     let expires_at = services.clock.now() + TimeDelta::days(30);
     let tokens = DevelopmentTokens::new(&services.keyring);
-    tokens.issue(member.organization_id, member.id, member.role, expires_at)
+    tokens.issue(member.id, expires_at)
 }
 
 async fn new_member(
@@ -284,6 +284,7 @@ async fn new_member(
         display_name: Set("Mona Member".to_owned()),
         role: Set(role),
         created_at: Set(clock.now()),
+        ..Default::default()
     };
     Ok(member.insert(database).await?)
 }

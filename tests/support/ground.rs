@@ -170,6 +170,7 @@ async fn store_member(context: &Context) -> Result<member::Model> {
         display_name: Set("Mona Member".to_owned()),
         role: Set(member::Role::Admin),
         created_at: Set(now),
+        ..Default::default()
     };
     Ok(member.insert(&context.database).await?)
 }

@@ -22,6 +22,7 @@ use super::scalars::{DateTime, Guid};
 use super::scope::{Scope, or_null};
 use super::stored::{Identified, Row, Stored};
 use super::tenant::Tenant;
+use crate::permission::Permission;
 
 /// What is consented for.
 #[derive(Enum, Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,6 +65,7 @@ struct Siblings {
 
 impl Stored for Consent {
     type Entity = consent::Entity;
+    const READ: Permission = Permission::ReadConsents;
     const ID: consent::Column = consent::Column::Id;
 
     fn row_id(row: &Row<Self>) -> Uuid {
@@ -83,7 +85,7 @@ impl Identified for Consent {
     const KIND: Kind = Kind::Consent;
 }
 
-/// One grant by a consenting user, with a window.
+/// One grant by a consenting user, with a window. Needs the role `VIEWER`, or the scope `consents:read`.
 #[Object(name = "Consent")]
 impl Consent {
     /// Its id.
@@ -109,14 +111,15 @@ impl Consent {
     /// The tenant; null until it is granted.
     async fn tenant(&self, ctx: &Context<'_>) -> Option<&Tenant> {
         let tenant_id = self.row.tenant_id?;
-        let found = async { self.siblings.tenants.find(Scope::of(ctx)?, tenant_id).await };
+        let found =
+            async { self.siblings.tenants.find(Scope::of(ctx, Permission::ReadInventory)?, tenant_id).await };
         or_null(ctx, found.await)
     }
 
     /// The operation that it began; null until it is granted.
     async fn operation(&self, ctx: &Context<'_>) -> Option<&Operation> {
         let found = async {
-            let scope = Scope::of(ctx)?;
+            let scope = Scope::of(ctx, Permission::ReadOperations)?;
             self.siblings.operations.get(self.row.id, |consents| begun_by(scope, consents)).await
         };
         or_null(ctx, found.await)

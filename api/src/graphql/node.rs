@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_graphql::{Context, ID, Interface, Object, Result};
-use sea_orm::DbErr;
 use uuid::Uuid;
 
 use super::consent::Consent;
@@ -44,7 +43,7 @@ pub struct Nodes;
 
 #[Object(name = "NodeQuery")]
 impl Nodes {
-    /// What has this id; null if there is nothing.
+    /// What has this id; null if there is nothing. Needs what the type of it needs.
     async fn node(
         &self,
         ctx: &Context<'_>,
@@ -53,7 +52,7 @@ impl Nodes {
         or_null(ctx, find_all(ctx, &[id]).await.map(|mut found| found.pop().flatten()))
     }
 
-    /// What has these ids, in their order; null where there is nothing.
+    /// What has these ids, in their order; null where there is nothing. Needs what the types of them need.
     async fn nodes(
         &self,
         ctx: &Context<'_>,
@@ -65,36 +64,36 @@ impl Nodes {
 }
 
 async fn find_all(ctx: &Context<'_>, ids: &[ID]) -> Result<Vec<Option<Arc<Node>>>> {
-    let scope = Scope::of(ctx)?;
     let asked = ids.iter().map(ids::any).collect::<Result<Vec<_>>>()?;
     let mut found = HashMap::new();
     for kind in Kind::ALL {
         let rows: Vec<Uuid> = asked.iter().filter(|(asked, _)| *asked == kind).map(|(_, row)| *row).collect();
         if !rows.is_empty() {
-            let nodes = find_kind(scope, kind, rows).await.map_err(|error| internal(&error))?;
+            let nodes = find_kind(ctx, kind, rows).await?;
             found.extend(nodes.into_iter().map(|(row, node)| ((kind, row), Arc::new(node))));
         }
     }
     Ok(asked.iter().map(|key| found.get(key).cloned()).collect())
 }
 
-async fn find_kind(scope: Scope<'_>, kind: Kind, rows: Vec<Uuid>) -> Result<Vec<(Uuid, Node)>, DbErr> {
+async fn find_kind(ctx: &Context<'_>, kind: Kind, rows: Vec<Uuid>) -> Result<Vec<(Uuid, Node)>> {
     match kind {
-        Kind::Organization => find_as(scope, rows, Node::Organization).await,
-        Kind::Member => find_as(scope, rows, Node::Member).await,
-        Kind::Tenant => find_as(scope, rows, Node::Tenant).await,
-        Kind::Subscription => find_as(scope, rows, Node::AzureSubscription).await,
-        Kind::Resource => find_as(scope, rows, Node::Resource).await,
-        Kind::Operation => find_as(scope, rows, Node::Operation).await,
-        Kind::Consent => find_as(scope, rows, Node::Consent).await,
+        Kind::Organization => find_as(ctx, rows, Node::Organization).await,
+        Kind::Member => find_as(ctx, rows, Node::Member).await,
+        Kind::Tenant => find_as(ctx, rows, Node::Tenant).await,
+        Kind::Subscription => find_as(ctx, rows, Node::AzureSubscription).await,
+        Kind::Resource => find_as(ctx, rows, Node::Resource).await,
+        Kind::Operation => find_as(ctx, rows, Node::Operation).await,
+        Kind::Consent => find_as(ctx, rows, Node::Consent).await,
     }
 }
 
 async fn find_as<T: Stored>(
-    scope: Scope<'_>,
+    ctx: &Context<'_>,
     rows: Vec<Uuid>,
     node: fn(T) -> Node,
-) -> Result<Vec<(Uuid, Node)>, DbErr> {
-    let found = find_rows(scope, rows).await?;
+) -> Result<Vec<(Uuid, Node)>> {
+    let scope = Scope::of(ctx, T::READ)?;
+    let found = find_rows(scope, rows).await.map_err(|error| internal(&error))?;
     Ok(found.into_iter().map(|(row, object)| (row, node(object))).collect())
 }

@@ -27,6 +27,7 @@ use super::scalars::DateTime;
 use super::scope::{Scope, or_null};
 use super::stored::{Identified, Row, Stored};
 use super::tenant::Tenant;
+use crate::permission::Permission;
 use progress::{Counts, OperationProgress};
 use step::OperationStep;
 
@@ -72,6 +73,7 @@ struct Siblings {
 
 impl Stored for Operation {
     type Entity = operation::Entity;
+    const READ: Permission = Permission::ReadOperations;
     const ID: operation::Column = operation::Column::Id;
 
     fn row_id(row: &Row<Self>) -> Uuid {
@@ -92,7 +94,7 @@ impl Identified for Operation {
     const KIND: Kind = Kind::Operation;
 }
 
-/// Long-running work that a user started.
+/// Long-running work that a user started. Needs the role `VIEWER`, or the scope `operations:read`.
 #[Object(name = "Operation")]
 impl Operation {
     /// Its id.
@@ -112,13 +114,15 @@ impl Operation {
 
     /// The tenant that it works on.
     async fn tenant(&self, ctx: &Context<'_>) -> Result<&Tenant> {
-        self.siblings.tenants.one(Scope::of(ctx)?, self.row.tenant_id).await
+        self.siblings.tenants.one(Scope::of(ctx, Permission::ReadInventory)?, self.row.tenant_id).await
     }
 
     /// The consent that it acts under, if it needs one.
     async fn consent(&self, ctx: &Context<'_>) -> Option<&Consent> {
         let consent_id = self.row.consent_id?;
-        let found = async { self.siblings.consents.find(Scope::of(ctx)?, consent_id).await };
+        let found = async {
+            self.siblings.consents.find(Scope::of(ctx, Permission::ReadConsents)?, consent_id).await
+        };
         or_null(ctx, found.await)
     }
 
@@ -154,7 +158,7 @@ impl Operation {
 
     /// How far it is.
     async fn progress(&self, ctx: &Context<'_>) -> Result<OperationProgress> {
-        let scope = Scope::of(ctx)?;
+        let scope = Scope::of(ctx, Permission::ReadOperations)?;
         let counts = self.siblings.progress.get(self.row.id, |ids| progress::counts(scope, ids)).await?;
         Ok(OperationProgress::of(&self.row, counts))
     }
@@ -179,7 +183,8 @@ impl Operation {
     }
 }
 
-/// Rings for an operation whose row was just committed, and tells whoever watches it. A queue that is away does
+/// Rings for an operation whose row was just committed, and tells whoever watches it. A queue that is
+/// away does
 /// no harm: the sweep rings again for rows that nobody attends to.
 pub async fn announce(scope: Scope<'_>, operation: &operation::Model) {
     if let Err(error) = worker::operations::ring(&scope.services.queue, operation).await {

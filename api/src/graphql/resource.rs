@@ -19,6 +19,7 @@ use super::scalars::DateTime;
 use super::scope::Scope;
 use super::stored::{Identified, Row, Stored};
 use super::subscription::AzureSubscription;
+use crate::permission::Permission;
 
 /// A resource.
 pub struct Resource {
@@ -32,6 +33,7 @@ struct Siblings {
 
 impl Stored for Resource {
     type Entity = resource::Entity;
+    const READ: Permission = Permission::ReadInventory;
     const ID: resource::Column = resource::Column::Id;
 
     fn row_id(row: &Row<Self>) -> Uuid {
@@ -59,7 +61,8 @@ pub struct Tag<'a> {
     value: &'a str,
 }
 
-/// An ARM resource, as the last scan that saw it found it.
+/// An ARM resource, as the last scan that saw it found it. Needs the role `VIEWER`, or the scope
+/// `inventory:read`.
 #[Object(name = "Resource")]
 impl Resource {
     /// Its id.
@@ -140,6 +143,9 @@ impl Resource {
 
     /// The subscription that it belongs to.
     async fn subscription(&self, ctx: &Context<'_>) -> Result<&AzureSubscription> {
-        self.siblings.subscriptions.one(Scope::of(ctx)?, self.row.subscription_id).await
+        self.siblings
+            .subscriptions
+            .one(Scope::of(ctx, Permission::ReadInventory)?, self.row.subscription_id)
+            .await
     }
 }

@@ -1,18 +1,18 @@
-//! The one guard: on whose behalf, and with which role, a field is resolved.
+//! The one guard: on whose behalf, and with which permission, a field is resolved.
 
 use std::error::Error as StdError;
 
 use async_graphql::{Context, Error, Result};
 use entity::Owned;
-use entity::member::Role;
 use sea_orm::{
     DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, Select, SqliteTransactionMode,
     TransactionOptions, TransactionTrait,
 };
 
 use crate::error::ErrorCode;
+use crate::permission::{Missing, Permission};
 use crate::services::Services;
-use crate::viewer::Viewer;
+use crate::viewer::{Origin, Viewer};
 
 /// What a resolver works with. Having one proves that the viewer may do what was asked.
 #[derive(Clone, Copy)]
@@ -21,27 +21,18 @@ pub struct Scope<'a> {
     pub services: &'a Services,
     /// Who asks.
     pub viewer: Viewer,
+    /// From where.
+    pub origin: Option<&'a Origin>,
 }
 
 impl<'a> Scope<'a> {
-    /// For a viewer who reads.
-    pub fn of(ctx: &Context<'a>) -> Result<Self> {
-        Self::with_role(ctx, Role::Viewer)
-    }
-
-    /// For a viewer who does what only `role`, and the roles above it, may do.
-    pub fn with_role(ctx: &Context<'a>, role: Role) -> Result<Self> {
+    /// For a viewer who may do this.
+    pub fn of(ctx: &Context<'a>, permission: Permission) -> Result<Self> {
         let viewer = *ctx
             .data_opt::<Viewer>()
             .ok_or_else(|| ErrorCode::Unauthenticated.error("Sign in: this needs a token."))?;
-        let services = ctx.data_opt::<Services>().ok_or_else(|| missing("the api's services"))?;
-        if viewer.role < role {
-            let (needed, held) = (name(role), name(viewer.role));
-            return Err(ErrorCode::Forbidden.error(format!(
-                "This needs the role {needed}; yours is {held}. An ADMIN of your organization can change it."
-            )));
-        }
-        Ok(Self { services, viewer })
+        permission.check(&viewer).map_err(Missing::error)?;
+        Ok(Self { services: services(ctx)?, viewer, origin: ctx.data_opt::<Origin>() })
     }
 
     /// The truth.
@@ -56,7 +47,11 @@ impl<'a> Scope<'a> {
 
     /// The rows that the viewer can see.
     pub fn owned<E: Owned>(&self) -> Select<E> {
-        E::owned_by(self.viewer.organization_id)
+        let rows = E::owned_by(self.viewer.organization_id);
+        match self.viewer.limited_by {
+            Some(holder) => E::within(rows, holder),
+            None => rows,
+        }
     }
 
     /// A transaction that writes: on SQLite it waits for its turn now, since it cannot once it has read.
@@ -69,12 +64,9 @@ impl<'a> Scope<'a> {
     }
 }
 
-const fn name(role: Role) -> &'static str {
-    match role {
-        Role::Viewer => "VIEWER",
-        Role::Editor => "EDITOR",
-        Role::Admin => "ADMIN",
-    }
+/// What the api has at hand; it asks for nobody.
+fn services<'a>(ctx: &Context<'a>) -> Result<&'a Services> {
+    ctx.data_opt::<Services>().ok_or_else(|| missing("the api's services"))
 }
 
 /// We broke: the cause goes to the log, and nothing of it to the client.

@@ -9,11 +9,14 @@ use uuid::Uuid;
 
 use super::ids::Kind;
 use super::scope::{Scope, internal};
+use crate::permission::Permission;
 
 /// An object that is made of a row.
 pub trait Stored: OutputType + Sized + 'static {
     /// Where the rows are.
     type Entity: Owned;
+    /// What it takes to read one.
+    const READ: Permission;
     /// The column of the row's own id.
     const ID: <Self::Entity as EntityTrait>::Column;
 

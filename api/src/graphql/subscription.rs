@@ -21,6 +21,7 @@ use super::scalars::{DateTime, Guid};
 use super::scope::Scope;
 use super::stored::{Identified, Row, Stored};
 use super::tenant::Tenant;
+use crate::permission::Permission;
 use role_assignment::RoleAssignment;
 
 /// What Tenantry may do with a subscription's tags; each level includes the ones before it.
@@ -68,6 +69,7 @@ struct Siblings {
 
 impl Stored for AzureSubscription {
     type Entity = subscription::Entity;
+    const READ: Permission = Permission::ReadInventory;
     const ID: subscription::Column = subscription::Column::Id;
 
     fn row_id(row: &Row<Self>) -> Uuid {
@@ -87,7 +89,7 @@ impl Identified for AzureSubscription {
     const KIND: Kind = Kind::Subscription;
 }
 
-/// An Azure subscription, as last seen.
+/// An Azure subscription, as last seen. Needs the role `VIEWER`, or the scope `inventory:read`.
 #[Object(name = "AzureSubscription")]
 impl AzureSubscription {
     /// Its id.
@@ -137,12 +139,12 @@ impl AzureSubscription {
 
     /// The tenant that it belongs to.
     async fn tenant(&self, ctx: &Context<'_>) -> Result<&Tenant> {
-        self.siblings.tenants.one(Scope::of(ctx)?, self.row.tenant_id).await
+        self.siblings.tenants.one(Scope::of(ctx, Permission::ReadInventory)?, self.row.tenant_id).await
     }
 
     /// The role assignments by which the service principal has access to it.
     async fn role_assignments(&self, ctx: &Context<'_>) -> Result<&[RoleAssignment]> {
-        let scope = Scope::of(ctx)?;
+        let scope = Scope::of(ctx, Permission::ReadInventory)?;
         let assignments = &self.siblings.role_assignments;
         let found = assignments.get(self.row.id, |ids| role_assignment::of_subscriptions(scope, ids)).await?;
         Ok(found.map(Vec::as_slice).unwrap_or_default())

@@ -24,6 +24,7 @@ use super::scalars::{DateTime, Guid};
 use super::scope::Scope;
 use super::stored::{Identified, Row, Stored};
 use super::subscription::{AzureSubscription, AzureSubscriptionFilter, AzureSubscriptionOrder, list};
+use crate::permission::Permission;
 
 /// How the connection to a tenant stands.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +50,7 @@ struct Siblings {
 
 impl Stored for Tenant {
     type Entity = tenant::Entity;
+    const READ: Permission = Permission::ReadInventory;
     const ID: tenant::Column = tenant::Column::Id;
 
     fn row_id(row: &Row<Self>) -> Uuid {
@@ -65,7 +67,8 @@ impl Identified for Tenant {
     const KIND: Kind = Kind::Tenant;
 }
 
-/// A Microsoft Entra tenant that the organization connected.
+/// A Microsoft Entra tenant that the organization connected. Needs the role `VIEWER`, or the scope
+/// `inventory:read`.
 #[Object(name = "Tenant")]
 impl Tenant {
     /// Its id.
@@ -105,7 +108,7 @@ impl Tenant {
 
     /// How many resources the last complete scans of its subscriptions found.
     async fn resource_count(&self, ctx: &Context<'_>) -> Result<i32> {
-        let scope = Scope::of(ctx)?;
+        let scope = Scope::of(ctx, Permission::ReadInventory)?;
         let counts = &self.siblings.resource_counts;
         let count = counts.get(self.row.id, |tenants| resource_counts(scope, tenants)).await?;
         Ok(int(count.copied().unwrap_or_default()))

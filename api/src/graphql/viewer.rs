@@ -9,6 +9,7 @@ use super::scalars::DateTime;
 use super::scope::Scope;
 use super::stored::{Identified, Row, Stored, find_row};
 use crate::error::ErrorCode;
+use crate::permission::Permission;
 
 /// What a member may do; each role includes the ones before it.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
@@ -28,10 +29,10 @@ pub struct Viewers;
 
 #[Object(name = "ViewerQuery")]
 impl Viewers {
-    /// Who asks.
+    /// Who asks. Needs any role, or any access token.
     #[expect(clippy::unused_async, reason = "the library wants a future")]
     async fn viewer(&self, ctx: &Context<'_>) -> Result<ViewerObject> {
-        Scope::of(ctx).map(|_| ViewerObject)
+        Scope::of(ctx, Permission::KnowOneself).map(|_| ViewerObject)
     }
 }
 
@@ -43,14 +44,14 @@ pub struct ViewerObject;
 impl ViewerObject {
     /// The organization that everything shown belongs to.
     async fn organization(&self, ctx: &Context<'_>) -> Result<Organization> {
-        let scope = Scope::of(ctx)?;
+        let scope = Scope::of(ctx, Permission::KnowOneself)?;
         let found = find_row(scope, scope.viewer.organization_id).await?;
         found.ok_or_else(gone)
     }
 
     /// The member.
     async fn member(&self, ctx: &Context<'_>) -> Result<Member> {
-        let scope = Scope::of(ctx)?;
+        let scope = Scope::of(ctx, Permission::KnowOneself)?;
         let found = find_row(scope, scope.viewer.member_id).await?;
         found.ok_or_else(gone)
     }
@@ -65,6 +66,7 @@ pub struct Organization(organization::Model);
 
 impl Stored for Organization {
     type Entity = organization::Entity;
+    const READ: Permission = Permission::KnowOneself;
     const ID: organization::Column = organization::Column::Id;
 
     fn row_id(row: &Row<Self>) -> Uuid {
@@ -80,7 +82,7 @@ impl Identified for Organization {
     const KIND: Kind = Kind::Organization;
 }
 
-/// A customer account: the isolation boundary.
+/// A customer account: the isolation boundary. Needs any role, or any access token.
 #[Object(name = "Organization")]
 impl Organization {
     /// Its id.
@@ -104,6 +106,7 @@ pub struct Member(member::Model);
 
 impl Stored for Member {
     type Entity = member::Entity;
+    const READ: Permission = Permission::ReadMembers;
     const ID: member::Column = member::Column::Id;
 
     fn row_id(row: &Row<Self>) -> Uuid {
@@ -119,7 +122,8 @@ impl Identified for Member {
     const KIND: Kind = Kind::Member;
 }
 
-/// A person who signs in, with a role in the organization.
+/// A person who signs in, with a role in the organization. Needs the role `VIEWER`, or the scope
+/// `members:read`.
 #[Object(name = "Member")]
 impl Member {
     /// Its id.

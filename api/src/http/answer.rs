@@ -9,9 +9,9 @@ use serde_json::json;
 use super::media::Media;
 use super::parameters::Malformed;
 use super::trace::TraceId;
+use crate::authentication::TokenRefused;
 use crate::error::ErrorCode;
 use crate::limits::Refused;
-use crate::viewer::TokenRefused;
 
 /// What people are told when we broke.
 pub(super) const BROKEN: &str = "Something broke on our side. The trace id finds it in our log.";
@@ -47,7 +47,8 @@ impl Refusal {
             extensions.set("code", code.as_str());
             extensions.set("retryable", code.is_retryable());
         }
-        Self { code, errors, challenge: None, allow: None, hangs_up: false }
+        let challenge = errors.first().and_then(insufficient);
+        Self { code, errors, challenge, allow: None, hangs_up: false }
     }
 
     /// With one more thing for programs to know.
@@ -140,11 +141,30 @@ impl Refusal {
     }
 }
 
+/// The challenge to a viewer that lacks a scope or a role (RFC 6750, section 3).
+fn insufficient(error: &ServerError) -> Option<String> {
+    let text = |name: &str| match error.extensions.as_ref()?.get(name)? {
+        Value::String(text) => Some(text.as_str()),
+        _ => None,
+    };
+    text("reason")?;
+    let scope = text("scope").map(|scope| format!(", scope=\"{scope}\"")).unwrap_or_default();
+    let message = &error.message;
+    Some(format!("Bearer error=\"insufficient_scope\", error_description=\"{message}\"{scope}"))
+}
+
 impl From<TokenRefused> for Refusal {
     fn from(refused: TokenRefused) -> Self {
-        let refusal = Self::new(ErrorCode::Unauthenticated, refused.to_string());
-        let challenge = format!("Bearer error=\"invalid_token\", error_description=\"{refused}\"");
-        Self { challenge: Some(challenge), ..refusal }.with("reason", refused.reason())
+        let message = refused.to_string();
+        let Some(reason) = refused.reason() else {
+            return Self::new(ErrorCode::UpstreamUnavailable, message);
+        };
+        let (code, error) = match refused {
+            TokenRefused::NotAMember => (ErrorCode::Forbidden, "insufficient_scope"),
+            _ => (ErrorCode::Unauthenticated, "invalid_token"),
+        };
+        let challenge = format!("Bearer error=\"{error}\", error_description=\"{message}\"");
+        Self { challenge: Some(challenge), ..Self::new(code, message) }.with("reason", reason)
     }
 }
 

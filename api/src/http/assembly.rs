@@ -7,9 +7,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::consent::Desk;
 use super::{HttpServices, HttpSettings, RunningServer, Server, StartError};
+use crate::authentication::Authenticator;
 use crate::graphql;
 use crate::services::Services;
-use crate::viewer::DevelopmentTokens;
 
 /// Starts to answer requests, until `shutdown`. Has to be called within a runtime, which does the work.
 pub fn start(
@@ -19,8 +19,11 @@ pub fn start(
 ) -> Result<RunningServer, StartError> {
     let desk = Desk::new(services.clone(), Handle::current());
     let http = HttpServices {
-        tokens: DevelopmentTokens::new(&services.keyring),
-        clock: services.clock.clone(),
+        authenticator: Arc::new(Authenticator::new(
+            services.database.clone(),
+            &services.keyring,
+            services.clock.clone(),
+        )),
         routes: Arc::new(move |routes| desk.configure(routes)),
     };
     Server::start(settings, graphql::schema(Some(services.clone())), http, shutdown)

@@ -6,8 +6,6 @@ use std::sync::Arc;
 
 use async_graphql::parser::types::OperationType;
 use async_graphql::{Executor, Request};
-use entity::Clock;
-use entity::member::Role;
 use futures::{FutureExt, Stream, StreamExt};
 use tokio::runtime::Handle;
 use tokio_util::task::AbortOnDropHandle;
@@ -17,16 +15,16 @@ use super::answer::{Answer, Refusal};
 use super::parameters::Parameters;
 use super::seal::Seal;
 use super::trace::TraceId;
+use crate::authentication::{Authenticate, Presented, TokenRefused};
 use crate::error::ErrorCode;
 use crate::limits::Limits;
-use crate::viewer::{DevelopmentTokens, TokenRefused, Viewer};
+use crate::viewer::{Origin, Viewer};
 
 /// Executes requests.
 pub(super) struct Execution<E> {
     pub(super) schema: E,
     pub(super) limits: Limits,
-    pub(super) tokens: DevelopmentTokens,
-    pub(super) clock: Clock,
+    pub(super) authenticator: Arc<dyn Authenticate>,
     pub(super) development: bool,
     /// The runtime of the process, not of the server's thread.
     pub(super) runtime: Handle,
@@ -36,6 +34,7 @@ pub(super) struct Execution<E> {
 pub(super) struct Asked {
     pub(super) parameters: Parameters,
     pub(super) viewer: Option<Viewer>,
+    pub(super) address: Option<String>,
     pub(super) trace: TraceId,
     /// By GET: then it may change nothing.
     pub(super) is_safe: bool,
@@ -48,16 +47,9 @@ struct Admitted {
 }
 
 impl<E: Executor> Execution<E> {
-    /// The viewer whom an `Authorization` names; none if there is no token in it.
-    pub(super) fn authenticate(&self, authorization: Option<&str>) -> Result<Option<Viewer>, TokenRefused> {
-        let Some((scheme, token)) = authorization.map(|it| it.trim().split_once(' ').unwrap_or((it, "")))
-        else {
-            return Ok(None);
-        };
-        if !scheme.eq_ignore_ascii_case("bearer") {
-            return Ok(None);
-        }
-        self.tokens.verify(token.trim(), self.clock.now()).map(Some)
+    /// The viewer whom what was presented names; none if nothing was.
+    pub(super) async fn authenticate(&self, presented: &Presented) -> Result<Option<Viewer>, TokenRefused> {
+        self.authenticator.authenticate(presented).await
     }
 
     /// Who has no token may do nothing, but in development read the schema.
@@ -118,7 +110,7 @@ impl<E: Executor> Execution<E> {
     }
 
     fn admit(&self, asked: Asked) -> Result<Admitted, Refusal> {
-        let Asked { parameters, viewer, trace, is_safe } = asked;
+        let Asked { parameters, viewer, address, trace, is_safe } = asked;
         self.admits(viewer)?;
         let admitted = self.limits.admit(
             &parameters.query,
@@ -128,7 +120,7 @@ impl<E: Executor> Execution<E> {
         if is_safe && admitted.kind == OperationType::Mutation {
             return Err(Refusal::method("POST", "Mutations are sent by POST."));
         }
-        let reads_schema = self.development || viewer.is_some_and(|viewer| viewer.role == Role::Admin);
+        let reads_schema = self.development || viewer.is_some_and(|viewer| viewer.is_admin());
         if admitted.introspects && !reads_schema {
             return Err(Refusal::new(ErrorCode::Forbidden, "The schema may be read by an ADMIN."));
         }
@@ -140,7 +132,8 @@ impl<E: Executor> Execution<E> {
         let mut request = parameters.into_request();
         request.set_parsed_query(admitted.document);
         if let Some(viewer) = viewer {
-            request = request.data(viewer);
+            let origin = Origin { address, request_id: trace.as_str().to_owned() };
+            request = request.data(viewer).data(origin);
         }
         let seal = Seal { trace, suggests: reads_schema };
         Ok(Admitted { request, kind: admitted.kind, seal })

@@ -28,6 +28,8 @@ const CONTENT_POLICY: HeaderValue = HeaderValue::from_static(
 pub(super) struct Settings {
     /// Whether we are reached by https only.
     pub(super) https: bool,
+    /// Whether every request comes through a proxy, which says from where.
+    pub(super) behind_proxy: bool,
 }
 
 /// Surrounds every request.

@@ -1,16 +1,21 @@
 //! `/graphql`: GraphQL over HTTP.
 
+use std::net::IpAddr;
+
 use actix_web::http::Method;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 use async_graphql::Executor;
+use secrecy::SecretString;
 
 use super::answer::{Answer, Refusal};
 use super::body;
 use super::execution::{Asked, Execution};
+use super::frame;
 use super::media::{self, Media};
 use super::parameters::Parameters;
 use super::trace::TraceId;
+use crate::authentication::Presented;
 use crate::error::ErrorCode;
 
 /// Answers one request.
@@ -43,14 +48,15 @@ async fn ask<E: Executor>(
         Method::POST => false,
         _ => return Err(Refusal::method("GET, POST", "GraphQL is asked by GET or POST.")),
     };
-    let viewer = execution.authenticate(authorization(request))?;
+    let presented = presented(request);
+    let viewer = execution.authenticate(&presented).await?;
     execution.admits(viewer)?;
     let parameters = if is_safe {
         Parameters::from_query_string(request.query_string())?
     } else {
         receive(execution, request, payload).await?
     };
-    Ok(Asked { parameters, viewer, trace, is_safe })
+    Ok(Asked { parameters, viewer, address: presented.address, trace, is_safe })
 }
 
 async fn receive<E: Executor>(
@@ -69,7 +75,26 @@ async fn receive<E: Executor>(
     Ok(Parameters::from_body(&body)?)
 }
 
-/// What the request says of who sends it. What is not text is no token.
-pub(super) fn authorization(request: &HttpRequest) -> Option<&str> {
-    request.headers().get(AUTHORIZATION).map(|value| value.to_str().unwrap_or_default())
+/// What the request says of who sends it.
+pub(super) fn presented(request: &HttpRequest) -> Presented {
+    // What is not text is no token.
+    let authorization = request.headers().get(AUTHORIZATION).map(|value| value.to_str().unwrap_or_default());
+    Presented { bearer: authorization.and_then(bearer), address: address(request) }
+}
+
+/// The client's address: the peer's, or what the proxy in front of us says last.
+fn address(request: &HttpRequest) -> Option<String> {
+    let is_behind_proxy = request.app_data::<web::Data<frame::Settings>>().is_some_and(|it| it.behind_proxy);
+    if is_behind_proxy {
+        let forwarded = request.headers().get_all("x-forwarded-for").last()?.to_str().ok()?;
+        let address: IpAddr = forwarded.rsplit(',').next()?.trim().parse().ok()?;
+        return Some(address.to_string());
+    }
+    request.peer_addr().map(|peer| peer.ip().to_string())
+}
+
+/// The token of an `Authorization`; none if it is of another scheme.
+pub(super) fn bearer(authorization: &str) -> Option<SecretString> {
+    let (scheme, token) = authorization.trim().split_once(' ').unwrap_or((authorization.trim(), ""));
+    scheme.eq_ignore_ascii_case("bearer").then(|| SecretString::from(token.trim()))
 }

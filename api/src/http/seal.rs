@@ -46,7 +46,7 @@ impl Seal {
 
     fn close_if(&self, mut response: Response, is_refused: impl Fn(&[ServerError]) -> bool) -> Answer {
         let failed = response.data == Value::Null && !response.errors.is_empty();
-        if failed && is_refused(&response.errors) {
+        if (failed && is_refused(&response.errors)) || is_forbidden(&response) {
             return Answer::Refused(self.refuse(response.errors));
         }
         for error in &mut response.errors {
@@ -108,6 +108,18 @@ fn code_of(error: &ServerError) -> Option<ErrorCode> {
     }
 }
 
+/// Whether nothing at all was done, since the viewer may do none of what was asked.
+fn is_forbidden(response: &Response) -> bool {
+    let is_nothing = match &response.data {
+        Value::Null => true,
+        Value::Object(fields) => fields.values().all(|field| *field == Value::Null),
+        _ => false,
+    };
+    is_nothing
+        && !response.errors.is_empty()
+        && response.errors.iter().all(|error| code_of(error) == Some(ErrorCode::Forbidden))
+}
+
 fn path_of(error: &ServerError) -> String {
     let segments: Vec<String> = error
         .path
@@ -123,8 +135,10 @@ fn path_of(error: &ServerError) -> String {
 #[cfg(test)]
 mod tests {
     use async_graphql::value;
+    use entity::access_token::AccessScope;
 
     use super::*;
+    use crate::permission::Missing;
 
     fn seal() -> Seal {
         Seal { trace: TraceId::of(Some("trace-1")), suggests: false }
@@ -166,10 +180,28 @@ mod tests {
 
     #[test]
     fn our_own_errors_keep_what_they_say() {
-        let error = &executed(vec![at("a", ErrorCode::Forbidden.error("EDITOR is needed"))])["errors"][0];
-        assert_eq!(error["message"], "EDITOR is needed");
-        assert_eq!(error["extensions"]["code"], "FORBIDDEN");
+        let error = &executed(vec![at("a", ErrorCode::BadId.error("That is no id"))])["errors"][0];
+        assert_eq!(error["message"], "That is no id");
+        assert_eq!(error["extensions"]["code"], "BAD_ID");
         assert_eq!(error["extensions"]["retryable"], false);
+    }
+
+    #[test]
+    fn who_may_do_nothing_of_it_is_refused_as_a_whole() {
+        let missing = || at("a", Missing::Scope(AccessScope::AuditRead).error());
+        let forbidden = |data| {
+            let mut response = Response::new(data);
+            response.errors = vec![missing()];
+            seal().close(response)
+        };
+        assert!(matches!(forbidden(value!({ "a": 1, "b": null })), Answer::Executed(_)));
+        for nothing in [value!({ "a": null, "b": null }), Value::Null] {
+            let Answer::Refused(refusal) = forbidden(nothing) else { panic!("it was executed") };
+            assert_eq!(refusal.code, ErrorCode::Forbidden);
+            let error = &refusal.into_errors(&TraceId::new())[0];
+            let reason = error.extensions.as_ref().and_then(|extensions| extensions.get("reason"));
+            assert_eq!(reason, Some(&Value::from("INSUFFICIENT_SCOPE")));
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use tracing::Instrument;
 
 use super::answer::{Answer, Refusal};
 use super::execution::Execution;
-use super::graphql::authorization;
+use super::graphql::presented;
 use super::media::Media;
 use super::origins::Origins;
 use super::trace::TraceId;
@@ -39,10 +39,11 @@ pub(super) async fn upgrade<E: Executor>(
 ) -> HttpResponse {
     let trace = request.extensions().get::<TraceId>().cloned().unwrap_or_else(TraceId::new);
     open(&sockets, &origins, &request, payload)
+        .await
         .unwrap_or_else(|refusal| Answer::Refused(refusal).respond(Media::Json, &trace))
 }
 
-fn open<E: Executor>(
+async fn open<E: Executor>(
     sockets: &web::Data<Sockets<E>>,
     origins: &Origins,
     request: &HttpRequest,
@@ -55,15 +56,14 @@ fn open<E: Executor>(
     if !origins.admits_socket(request) {
         return Err(Refusal::new(ErrorCode::Forbidden, "This origin may not open a socket."));
     }
-    let authorization = authorization(request);
-    sockets.execution.authenticate(authorization)?;
-    let authorization = authorization.map(Into::into);
+    let presented = presented(request);
+    sockets.execution.authenticate(&presented).await?;
     let (response, writer, reader) = actix_ws::handle_with_protocols(request, payload, &[PROTOCOL])
         .map_err(|error| Refusal::new(ErrorCode::BadRequest, error.to_string()))?;
     let limit = sockets.execution.limits.body;
     let reader = reader.max_frame_size(limit).aggregate_continuations().max_continuation_size(limit);
     let execution = Arc::clone(&sockets.execution);
-    let run = session::run(execution, writer, reader, authorization, sockets.shutdown.clone());
+    let run = session::run(execution, writer, reader, presented, sockets.shutdown.clone());
     actix_web::rt::spawn(run.in_current_span());
     Ok(response)
 }

@@ -203,11 +203,15 @@ async fn a_panic_is_answered_and_the_server_goes_on() {
 }
 
 #[tokio::test]
-async fn an_error_of_ours_keeps_its_code_and_message() {
+async fn what_the_viewer_may_not_do_is_refused_and_says_what_is_missing() {
     let server = TestServer::start();
     let answer = server.ask("{ forbidden }").await;
-    assert_eq!((answer.status, answer.code()), (200, "FORBIDDEN"));
-    assert_eq!(answer.json["errors"][0]["message"], "ADMIN is needed.");
+    let error = answer.refused(403, "FORBIDDEN");
+    assert_eq!(error["extensions"]["reason"], "INSUFFICIENT_SCOPE");
+    assert_eq!(error["extensions"]["scope"], "audit:read");
+    let challenge = answer.header("www-authenticate");
+    assert!(challenge.starts_with("Bearer error=\"insufficient_scope\", error_description=\"This needs"));
+    assert!(challenge.ends_with("scope=\"audit:read\""), "{challenge}");
 }
 
 #[tokio::test]

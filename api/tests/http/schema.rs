@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::error::ErrorCode;
+use api::permission::Missing;
 use api::viewer::Viewer;
 use async_graphql::{Context, Error, Object, Schema, SimpleObject, Subscription};
+use entity::access_token::AccessScope;
 use futures::{Stream, StreamExt, stream};
 use tokio::sync::watch;
 
@@ -124,7 +126,7 @@ impl Query {
     }
 
     async fn forbidden(&self) -> Result<String, Error> {
-        Err(ErrorCode::Forbidden.error("ADMIN is needed."))
+        Err(Missing::Scope(AccessScope::AuditRead).error())
     }
 
     async fn panics(&self) -> String {
@@ -187,7 +189,7 @@ impl LiveQuery {
     }
 
     async fn never_begins(&self) -> Result<stream::Pending<i32>, Error> {
-        Err(ErrorCode::Forbidden.error("ADMIN is needed."))
+        Err(Missing::Scope(AccessScope::AuditRead).error())
     }
 
     async fn breaks(&self) -> impl Stream<Item = Result<i32, Error>> {

@@ -3,22 +3,51 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use api::authentication::{Authenticate, DevelopmentTokens, Presented, TokenRefused};
 use api::http::{Check, HttpServices, HttpSettings, RunningServer, Server};
 use api::limits::Limits;
-use api::viewer::{DevelopmentTokens, Viewer};
+use api::viewer::{Actor, Viewer};
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::member::Role;
 use entity::{Clock, Keyring};
+use futures::FutureExt;
+use futures::future::{BoxFuture, ready};
 use reqwest::{RequestBuilder, Response};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::schema::{self, UnderWay};
 
-pub const VIEWER: Viewer =
-    Viewer { organization_id: Uuid::from_u128(1), member_id: Uuid::from_u128(2), role: Role::Editor };
+pub const VIEWER: Viewer = Viewer {
+    organization_id: Uuid::from_u128(1),
+    member_id: Uuid::from_u128(2),
+    actor: Actor::Member(Role::Editor),
+    limited_by: None,
+};
+
+/// An administrator of the same organization.
+pub const ADMIN: Viewer =
+    Viewer { member_id: Uuid::from_u128(3), actor: Actor::Member(Role::Admin), ..VIEWER };
+
+/// Knows two members, by their development tokens.
+pub struct Doorman {
+    pub tokens: DevelopmentTokens,
+    clock: Clock,
+}
+
+impl Authenticate for Doorman {
+    fn authenticate<'a>(
+        &'a self,
+        presented: &'a Presented,
+    ) -> BoxFuture<'a, Result<Option<Viewer>, TokenRefused>> {
+        let verify = |token: &SecretString| self.tokens.verify(token.expose_secret(), self.clock.now());
+        let member = presented.bearer.as_ref().map(verify).transpose();
+        let viewer = |id| [VIEWER, ADMIN].into_iter().find(|viewer| viewer.member_id == id);
+        ready(member.map(|member| member.and_then(viewer))).boxed()
+    }
+}
 
 pub const GRAPHQL_RESPONSE: &str = "application/graphql-response+json";
 
@@ -28,6 +57,7 @@ pub struct TestServer {
     pub under_way: UnderWay,
     pub shutdown: CancellationToken,
     pub services: HttpServices,
+    pub doorman: Arc<Doorman>,
     seconds: Arc<AtomicI64>,
 }
 
@@ -52,9 +82,12 @@ impl TestServer {
     pub fn with(settings: HttpSettings) -> Self {
         let (schema, under_way) = schema::build();
         let seconds = Arc::new(AtomicI64::new(1_800_000_000));
-        let services = HttpServices {
+        let doorman = Arc::new(Doorman {
             tokens: DevelopmentTokens::new(&Keyring::new([7; 32], [])),
             clock: clock(Arc::clone(&seconds)),
+        });
+        let services = HttpServices {
+            authenticator: Arc::<Doorman>::clone(&doorman),
             routes: Arc::new(|routes| {
                 routes.route("/extra", actix_web::web::get().to(|| async { "extra" }));
             }),
@@ -62,7 +95,7 @@ impl TestServer {
         let shutdown = CancellationToken::new();
         let running = Server::start(settings, schema, services.clone(), shutdown.clone());
         let running = running.expect("the server starts");
-        Self { running, client: reqwest::Client::new(), under_way, shutdown, services, seconds }
+        Self { running, client: reqwest::Client::new(), under_way, shutdown, services, doorman, seconds }
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -74,13 +107,12 @@ impl TestServer {
     }
 
     pub fn token(&self) -> String {
-        self.token_of(VIEWER.role)
+        self.token_of(&VIEWER)
     }
 
-    pub fn token_of(&self, role: Role) -> String {
+    pub fn token_of(&self, viewer: &Viewer) -> String {
         let expires_at = time(&self.seconds) + TimeDelta::hours(1);
-        let token = self.services.tokens.issue(VIEWER.organization_id, VIEWER.member_id, role, expires_at);
-        token.expose_secret().to_owned()
+        self.doorman.tokens.issue(viewer.member_id, expires_at).expose_secret().to_owned()
     }
 
     /// A POST with a token, accepting the newer media type.

@@ -1,10 +1,9 @@
 //! Who may ask what: tokens, and reading the schema.
 
 use chrono::TimeDelta;
-use entity::member::Role;
 use serde_json::json;
 
-use crate::server::{GRAPHQL_RESPONSE, TestServer, VIEWER};
+use crate::server::{ADMIN, GRAPHQL_RESPONSE, TestServer, VIEWER};
 
 const INTROSPECTION: &str = "{ __schema { queryType { name } } }";
 
@@ -83,7 +82,7 @@ async fn in_production_an_admin_reads_the_schema() {
         .ask("{ ...f } fragment f on Query { s: __schema { description } }")
         .await
         .refused(403, "FORBIDDEN");
-    let admin = server.client.post(server.url("/graphql")).bearer_auth(server.token_of(Role::Admin));
+    let admin = server.client.post(server.url("/graphql")).bearer_auth(server.token_of(&ADMIN));
     let answer = server.send(admin.json(&json!({ "query": INTROSPECTION }))).await;
     assert_eq!(answer.json["data"]["__schema"]["queryType"]["name"], "Query");
 }

@@ -1,7 +1,7 @@
 //! The mutations: who may, what is stored, and whether the bell rings.
 
 use anyhow::Result;
-use api::viewer::Viewer;
+use api::viewer::{Actor, Viewer};
 use entity::member::Role;
 use entity::operation::State;
 use entity::operation_step::State as StepState;
@@ -32,7 +32,7 @@ async fn scan(stage: &Stage, viewer: Viewer, tenant_id: Uuid) -> Result<Value> {
 #[tokio::test]
 async fn a_viewer_may_not_and_is_told_which_role_may() -> Result<()> {
     let stage = Stage::start().await?;
-    let viewer = Viewer { role: Role::Viewer, ..stage.viewer().await? };
+    let viewer = Viewer { actor: Actor::Member(Role::Viewer), ..stage.viewer().await? };
     let id = "operation:01930000-0000-7000-8000-000000000000";
     let calls = [
         ("startConsent", json!({ "tenant": "contoso.com" })),
@@ -62,7 +62,7 @@ async fn a_viewer_may_not_and_is_told_which_role_may() -> Result<()> {
 #[tokio::test]
 async fn a_scan_is_a_row_with_its_steps_and_then_a_job() -> Result<()> {
     let stage = Stage::start().await?;
-    let viewer = Viewer { role: Role::Editor, ..stage.viewer().await? };
+    let viewer = Viewer { actor: Actor::Member(Role::Editor), ..stage.viewer().await? };
     let tenant = stage.tenant(viewer).await?;
     let granted = stage.subscription(&tenant, "granted").await?;
     let mut hidden = stage.subscription(&tenant, "hidden").await?.into_active_model();

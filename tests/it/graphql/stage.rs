@@ -113,9 +113,10 @@ impl Stage {
             display_name: Set("Mona Member".to_owned()),
             role: Set(Role::Admin),
             created_at: Set(self.clock.now()),
+            ..Default::default()
         };
         let member = member.insert(&self.database).await?;
-        Ok(Viewer { organization_id: organization.id, member_id: member.id, role: Role::Admin })
+        Ok(Viewer::of_member(&member))
     }
 
     pub async fn tenant(&self, viewer: Viewer) -> Result<tenant::Model> {

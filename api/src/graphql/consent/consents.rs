@@ -9,6 +9,7 @@ use super::Consent;
 use crate::graphql::pager::{Connection, KeyOf, OrderDirection, Paging, Sort, page};
 use crate::graphql::scope::{Scope, or_null};
 use crate::graphql::stored::find;
+use crate::permission::Permission;
 
 /// The queries of this file.
 #[derive(Default)]
@@ -16,17 +17,19 @@ pub struct Consents;
 
 #[Object(name = "ConsentQuery")]
 impl Consents {
-    /// One consent, and how it stands; null if there is none.
+    /// One consent, and how it stands; null if there is none. Needs the role `VIEWER`, or the scope
+    /// `consents:read`.
     async fn consent(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The consent's id.")] id: ID,
     ) -> Option<Consent> {
-        let found = async { find(Scope::of(ctx)?, &id).await };
+        let found = async { find(Scope::of(ctx, Permission::ReadConsents)?, &id).await };
         or_null(ctx, found.await)
     }
 
-    /// The consents that members asked for, the newest first.
+    /// The consents that members asked for, the newest first. Needs the role `VIEWER`, or the scope
+    /// `consents:read`.
     async fn consents(
         &self,
         ctx: &Context<'_>,
@@ -36,7 +39,7 @@ impl Consents {
         #[graphql(desc = "How many, from the end: at most 500.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<Connection<Consent>> {
-        let scope = Scope::of(ctx)?;
+        let scope = Scope::of(ctx, Permission::ReadConsents)?;
         let sort = Sort {
             name: "created_at",
             expression: Expr::col(Column::CreatedAt.as_column_ref()),

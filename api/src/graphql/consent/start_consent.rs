@@ -2,7 +2,6 @@
 
 use async_graphql::{Context, InputObject, Object, SimpleObject};
 use entity::consent;
-use entity::member::Role;
 use url::Url;
 
 use super::{Consent, ConsentKind};
@@ -11,6 +10,7 @@ use crate::error::ErrorCode;
 use crate::graphql::scope::{Scope, internal, or_null};
 use crate::graphql::stored::object;
 use crate::graphql::user_error::{Outcome, UserError, UserErrorCode, halves};
+use crate::permission::Permission;
 
 /// Whose consent to ask for.
 #[derive(InputObject)]
@@ -45,8 +45,10 @@ pub struct StartConsent;
 
 #[Object(name = "StartConsentMutation")]
 impl StartConsent {
-    /// Asks for the consent of a tenant's administrator, or of an owner of some of its subscriptions. Needs the
-    /// role `EDITOR`. `userErrors`: `INVALID_TENANT`, `TENANT_NOT_FOUND`, `MICROSOFT_REFUSED`.
+    /// Asks for the consent of a tenant's administrator, or of an owner of some of its
+    /// subscriptions. Needs the
+    /// role `EDITOR`, or the scope `consents:write`. `userErrors`: `INVALID_TENANT`,
+    /// `TENANT_NOT_FOUND`, `MICROSOFT_REFUSED`.
     async fn start_consent(
         &self,
         ctx: &Context<'_>,
@@ -70,7 +72,7 @@ impl StartConsent {
 }
 
 async fn start(ctx: &Context<'_>, input: &StartConsentInput) -> Outcome<(consent::Model, Url)> {
-    let scope = Scope::with_role(ctx, Role::Editor)?;
+    let scope = Scope::of(ctx, Permission::StartConsents)?;
     // Each kind has an authorization of its own.
     let started = match input.kind {
         ConsentKind::Azure => crate::consent::start(scope.services, &scope.viewer, &input.tenant).await,

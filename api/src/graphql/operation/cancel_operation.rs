@@ -1,7 +1,6 @@
 //! The mutation `cancelOperation`: asks an operation to stop.
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
-use entity::member::Role;
 use entity::operation::{self, Column, State};
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, Set};
 use uuid::Uuid;
@@ -10,6 +9,7 @@ use super::{Operation, announce};
 use crate::graphql::scope::{Scope, internal, or_null};
 use crate::graphql::stored::{Identified, object};
 use crate::graphql::user_error::{Outcome, UserError, UserErrorCode, halves};
+use crate::permission::Permission;
 
 /// Which operation to stop.
 #[derive(InputObject)]
@@ -39,7 +39,8 @@ pub struct CancelOperation;
 
 #[Object(name = "CancelOperationMutation")]
 impl CancelOperation {
-    /// Asks an operation to stop. What was done stays. Needs the role `EDITOR`.
+    /// Asks an operation to stop. What was done stays.
+    /// Needs the role `EDITOR`, or the scope `operations:write`.
     /// `userErrors`: `NOT_FOUND`, `ALREADY_ENDED`.
     async fn cancel_operation(
         &self,
@@ -63,7 +64,7 @@ impl CancelOperation {
 }
 
 async fn cancel(ctx: &Context<'_>, operation_id: &ID) -> Outcome<operation::Model> {
-    let scope = Scope::with_role(ctx, Role::Editor)?;
+    let scope = Scope::of(ctx, Permission::ChangeOperations)?;
     let id = Operation::KIND.row(operation_id)?;
     let marked = mark(scope, id).await.map_err(|error| internal(&error))?;
     let Some((operation, asked_now)) = marked else {

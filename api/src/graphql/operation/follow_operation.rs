@@ -13,6 +13,7 @@ use super::Operation;
 use crate::graphql::ids::Kind;
 use crate::graphql::scope::Scope;
 use crate::graphql::stored::find_row;
+use crate::permission::Permission;
 use crate::services::Services;
 use crate::viewer::Viewer;
 
@@ -35,13 +36,14 @@ pub struct FollowOperation;
 impl FollowOperation {
     /// One operation: as it is now, then again whenever it has moved on, at most ten times a second. Completes
     /// when the operation has ended. Null, once, if there is no such operation.
+    /// Needs the role `VIEWER`, or the scope `operations:read`.
     #[expect(clippy::unused_async, reason = "the library wants a future")]
     async fn operation(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The operation's id.")] id: ID,
     ) -> Result<impl Stream<Item = Option<Operation>> + use<>> {
-        let scope = Scope::of(ctx)?;
+        let scope = Scope::of(ctx, Permission::ReadOperations)?;
         let id = Kind::Operation.row(&id)?;
         Ok(follow(scope.services.clone(), scope.viewer, id))
     }
@@ -54,7 +56,7 @@ fn follow(services: Services, viewer: Viewer, id: Uuid) -> impl Stream<Item = Op
         loop {
             let looked_at = Instant::now();
             // A look that failed is in the log, and the next one is not far: the watcher misses nothing.
-            if let Ok(found) = find_row::<Operation>(Scope { services: &services, viewer }, id).await {
+            if let Ok(found) = find_row::<Operation>(Scope { services: &services, viewer, origin: None }, id).await {
                 let goes_on = found.as_ref().is_some_and(|operation| !operation.has_ended());
                 yield found;
                 if !goes_on {

@@ -10,6 +10,7 @@ use crate::graphql::ids::Kind;
 use crate::graphql::pager::{Connection, KeyOf, OrderDirection, Paging, Sort, check_length, page};
 use crate::graphql::scope::{Scope, or_null};
 use crate::graphql::stored::find;
+use crate::permission::Permission;
 
 /// Which operations. What is given has to hold all at once; of a list, any one. An empty list lets nothing
 /// through.
@@ -30,17 +31,19 @@ pub struct Operations;
 
 #[Object(name = "OperationQuery")]
 impl Operations {
-    /// One operation as it is now; null if there is none.
+    /// One operation as it is now; null if there is none. Needs the role `VIEWER`, or the scope
+    /// `operations:read`.
     async fn operation(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The operation's id.")] id: ID,
     ) -> Option<Operation> {
-        let found = async { find(Scope::of(ctx)?, &id).await };
+        let found = async { find(Scope::of(ctx, Permission::ReadOperations)?, &id).await };
         or_null(ctx, found.await)
     }
 
-    /// The operations that members started, the newest first.
+    /// The operations that members started, the newest first. Needs the role `VIEWER`, or the scope
+    /// `operations:read`.
     async fn operations(
         &self,
         ctx: &Context<'_>,
@@ -51,7 +54,7 @@ impl Operations {
         #[graphql(desc = "How many, from the end: at most 500.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<Connection<Operation>> {
-        let scope = Scope::of(ctx)?;
+        let scope = Scope::of(ctx, Permission::ReadOperations)?;
         let operations = filter.unwrap_or_default().apply(scope.owned())?;
         let sort = Sort {
             name: "created_at",

@@ -2,7 +2,6 @@
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
-use entity::member::Role;
 use entity::operation::{self, Kind, State};
 use entity::operation_step::{self, Column as Step, Outcome as StepOutcome, State as StepState};
 use entity::subscription::{self, AccessLevel};
@@ -16,6 +15,7 @@ use super::{Operation, announce};
 use crate::graphql::scope::{Scope, internal, or_null};
 use crate::graphql::stored::{Identified, object};
 use crate::graphql::user_error::{Outcome, UserError, UserErrorCode, halves};
+use crate::permission::Permission;
 
 /// Which operation to retry.
 #[derive(InputObject)]
@@ -46,7 +46,8 @@ pub struct RetryOperation;
 #[Object(name = "RetryOperationMutation")]
 impl RetryOperation {
     /// Lets an operation that has ended go on with what it did not do; nothing that was done is repeated. What
-    /// still needs a consent window ends as `NEEDS_RECONSENT` if that has closed. Needs the role `EDITOR`.
+    /// still needs a consent window ends as `NEEDS_RECONSENT` if that has closed.
+    /// Needs the role `EDITOR`, or the scope `operations:write`.
     /// `userErrors`: `NOT_FOUND`, `NOT_ENDED`, `NOTHING_TO_RETRY`.
     async fn retry_operation(
         &self,
@@ -70,7 +71,7 @@ impl RetryOperation {
 }
 
 async fn retry(ctx: &Context<'_>, operation_id: &ID) -> Outcome<operation::Model> {
-    let scope = Scope::with_role(ctx, Role::Editor)?;
+    let scope = Scope::of(ctx, Permission::ChangeOperations)?;
     let id = Operation::KIND.row(operation_id)?;
     let begun = begin_again(scope, id).await.map_err(|error| internal(&error))?;
     if let Ok(operation) = &begun {

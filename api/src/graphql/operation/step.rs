@@ -16,6 +16,7 @@ use crate::graphql::scalars::DateTime;
 use crate::graphql::scope::Scope;
 use crate::graphql::stored::{Row, Stored};
 use crate::graphql::subscription::AzureSubscription;
+use crate::permission::Permission;
 
 /// Where a step stands.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +68,7 @@ struct Siblings {
 
 impl Stored for OperationStep {
     type Entity = operation_step::Entity;
+    const READ: Permission = Permission::ReadOperations;
     const ID: Column = Column::Id;
 
     fn row_id(row: &Row<Self>) -> Uuid {
@@ -85,7 +87,10 @@ impl Stored for OperationStep {
 impl OperationStep {
     /// The subscription.
     async fn subscription(&self, ctx: &Context<'_>) -> Result<&AzureSubscription> {
-        self.siblings.subscriptions.one(Scope::of(ctx)?, self.row.subscription_id).await
+        self.siblings
+            .subscriptions
+            .one(Scope::of(ctx, Permission::ReadInventory)?, self.row.subscription_id)
+            .await
     }
 
     /// Where it stands.
@@ -136,7 +141,7 @@ pub async fn list(
     operation_id: Uuid,
     paging: &Paging,
 ) -> Result<Connection<OperationStep>> {
-    let scope = Scope::of(ctx)?;
+    let scope = Scope::of(ctx, Permission::ReadOperations)?;
     let list = scope.owned().filter(Column::OperationId.eq(operation_id));
     let sort = Sort {
         name: "subscription",

@@ -11,6 +11,7 @@ use super::{Sort, Window};
 use crate::graphql::int;
 use crate::graphql::scope::{Scope, internal};
 use crate::graphql::stored::{Row, Stored};
+use crate::permission::Permission;
 
 /// One page of a list.
 pub struct Connection<T: Stored> {
@@ -56,7 +57,7 @@ impl<T: Stored> Connection<T> {
 
     /// How many items the whole list has. Counted only when it is asked for.
     async fn total_count(&self, ctx: &Context<'_>) -> Result<i32> {
-        let scope = Scope::of(ctx)?;
+        let scope = Scope::of(ctx, T::READ)?;
         let count = self.list.clone().select_only().expr(Expr::cust("count(*)")).into_tuple::<i64>();
         let count = count.one(scope.database()).await.map_err(|error| internal(&error))?;
         Ok(int(count.unwrap_or_default()))
@@ -133,7 +134,7 @@ impl Probe {
         match self {
             Self::Known(known) => Ok(*known),
             Self::Ask(rows) => {
-                let found = Scope::of(ctx)?.database().query_one(&**rows).await;
+                let found = Scope::of(ctx, Permission::KnowOneself)?.database().query_one(&**rows).await;
                 Ok(found.map_err(|error| internal(&error))?.is_some())
             }
         }

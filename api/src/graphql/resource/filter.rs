@@ -35,7 +35,8 @@ pub enum Tagging {
     Untagged,
 }
 
-/// Which resources. What is given has to hold all at once; of a list, any one, except of `tags`, where all have
+/// Which resources. What is given has to hold all at once; of a list, any one, except of `tags`, where
+/// all have
 /// to hold. An empty list lets nothing through, except that of `tags`.
 #[derive(InputObject, Default)]
 #[graphql(name = "ResourceFilter")]

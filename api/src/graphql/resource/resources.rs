@@ -10,6 +10,7 @@ use super::{Resource, ResourceFilter};
 use crate::graphql::pager::{Connection, KeyOf, OrderDirection, Paging, Sort, page};
 use crate::graphql::scope::Scope;
 use crate::graphql::text::folded;
+use crate::permission::Permission;
 
 /// What resources can be ordered by.
 #[derive(Enum, Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,6 +44,7 @@ pub struct Resources;
 #[Object(name = "ResourceQuery")]
 impl Resources {
     /// The inventory: the resources of all subscriptions of the organization.
+    /// Needs the role `VIEWER`, or the scope `inventory:read`.
     #[expect(clippy::too_many_arguments, reason = "a connection's arguments")]
     async fn resources(
         &self,
@@ -70,7 +72,7 @@ pub async fn list(
     order: ResourceOrder,
     paging: &Paging,
 ) -> Result<Connection<Resource>> {
-    let scope = Scope::of(ctx)?;
+    let scope = Scope::of(ctx, Permission::ReadInventory)?;
     let mut list = filter.apply(scope, scope.owned())?;
     if let Some(subscription_id) = subscription_id {
         list = list.filter(Column::SubscriptionId.eq(subscription_id));

@@ -11,6 +11,7 @@ use crate::graphql::ids::Kind;
 use crate::graphql::pager::{Connection, KeyOf, OrderDirection, Paging, Sort, check_length, page};
 use crate::graphql::scope::Scope;
 use crate::graphql::text::{contains, folded};
+use crate::permission::Permission;
 
 /// Which subscriptions. What is given has to hold all at once; of a list, any one. An empty list lets nothing
 /// through.
@@ -54,7 +55,8 @@ pub struct Subscriptions;
 
 #[Object(name = "SubscriptionQuery")]
 impl Subscriptions {
-    /// The Azure subscriptions of the organization's tenants.
+    /// The Azure subscriptions of the organization's tenants. Needs the role `VIEWER`, or the scope
+    /// `inventory:read`.
     #[expect(clippy::too_many_arguments, reason = "a connection's arguments")]
     async fn subscriptions(
         &self,
@@ -81,7 +83,7 @@ pub async fn list(
     order: AzureSubscriptionOrder,
     paging: &Paging,
 ) -> Result<Connection<AzureSubscription>> {
-    let scope = Scope::of(ctx)?;
+    let scope = Scope::of(ctx, Permission::ReadInventory)?;
     let mut list = filter.apply(scope, scope.owned())?;
     if let Some(tenant_id) = tenant_id {
         list = list.filter(Column::TenantId.eq(tenant_id));

@@ -1,7 +1,6 @@
 //! The mutation `scanTenant`: takes inventory of what is already granted.
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
-use entity::member::Role;
 use entity::operation::{self, Kind, State};
 use entity::operation_step;
 use entity::subscription::{self, AccessLevel};
@@ -17,6 +16,7 @@ use crate::graphql::operation::{Operation, announce};
 use crate::graphql::scope::{Scope, internal, or_null};
 use crate::graphql::stored::{Identified, object};
 use crate::graphql::user_error::{Outcome, UserError, UserErrorCode, halves};
+use crate::permission::Permission;
 
 /// Rows that a statement stores at once.
 const CHUNK: usize = 500;
@@ -49,7 +49,8 @@ pub struct ScanTenant;
 
 #[Object(name = "ScanTenantMutation")]
 impl ScanTenant {
-    /// Takes inventory of every subscription of a tenant that can be read. Needs the role `EDITOR`.
+    /// Takes inventory of every subscription of a tenant that can be read.
+    /// Needs the role `EDITOR`, or the scope `inventory:scan`.
     /// `userErrors`: `NOT_FOUND`, `NOTHING_GRANTED`.
     async fn scan_tenant(
         &self,
@@ -73,7 +74,7 @@ impl ScanTenant {
 }
 
 async fn scan(ctx: &Context<'_>, tenant_id: &ID) -> Outcome<operation::Model> {
-    let scope = Scope::with_role(ctx, Role::Editor)?;
+    let scope = Scope::of(ctx, Permission::ScanInventory)?;
     let tenant_id = Tenant::KIND.row(tenant_id)?;
     let begun = begin(scope, tenant_id).await.map_err(|error| internal(&error))?;
     if let Ok(operation) = &begun {

@@ -9,6 +9,7 @@ use super::Tenant;
 use crate::graphql::pager::{Connection, KeyOf, OrderDirection, Paging, Sort, page};
 use crate::graphql::scope::{Scope, or_null};
 use crate::graphql::stored::find;
+use crate::permission::Permission;
 
 /// The queries of this file.
 #[derive(Default)]
@@ -16,17 +17,18 @@ pub struct Tenants;
 
 #[Object(name = "TenantQuery")]
 impl Tenants {
-    /// One tenant; null if there is none.
+    /// One tenant; null if there is none. Needs the role `VIEWER`, or the scope `inventory:read`.
     async fn tenant(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The tenant's id.")] id: ID,
     ) -> Option<Tenant> {
-        let found = async { find(Scope::of(ctx)?, &id).await };
+        let found = async { find(Scope::of(ctx, Permission::ReadInventory)?, &id).await };
         or_null(ctx, found.await)
     }
 
     /// The tenants that the organization connected, the first connected first.
+    /// Needs the role `VIEWER`, or the scope `inventory:read`.
     async fn tenants(
         &self,
         ctx: &Context<'_>,
@@ -36,7 +38,7 @@ impl Tenants {
         #[graphql(desc = "How many, from the end: at most 500.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<Connection<Tenant>> {
-        let scope = Scope::of(ctx)?;
+        let scope = Scope::of(ctx, Permission::ReadInventory)?;
         let sort = Sort {
             name: "created_at",
             expression: Expr::col(tenant::Column::CreatedAt.as_column_ref()),

@@ -22,21 +22,26 @@ use tracing::Instrument;
 
 use super::close::Close;
 use super::message::{self, FromClient};
+use crate::authentication::{Presented, TokenRefused};
 use crate::error::ErrorCode;
 use crate::http::answer::{Answer, Refusal};
 use crate::http::execution::{Asked, Execution};
+use crate::http::graphql::bearer;
 use crate::http::parameters::Parameters;
 use crate::http::trace::TraceId;
-use crate::viewer::{TokenRefused, Viewer};
+use crate::viewer::Viewer;
 
 /// Answers that wait for the socket, of all its operations together.
 const WAITING: usize = 8;
+
+/// How often the viewer is asked for while operations run: what is revoked ends within a second.
+const CHECK: Duration = Duration::from_millis(500);
 
 /// One socket.
 struct Session<E> {
     execution: Arc<Execution<E>>,
     writer: actix_ws::Session,
-    authorization: Option<SecretString>,
+    presented: Presented,
     is_acknowledged: bool,
     operations: HashMap<String, Running>,
     begun: u64,
@@ -64,12 +69,12 @@ enum What {
     Complete,
 }
 
-/// Serves a socket that was just opened, with the `Authorization` of its request, until it is closed.
+/// Serves a socket that was just opened, with what its request presented, until it is closed.
 pub(super) async fn run<E: Executor>(
     execution: Arc<Execution<E>>,
     writer: actix_ws::Session,
     mut reader: AggregatedMessageStream,
-    authorization: Option<SecretString>,
+    presented: Presented,
     shutdown: CancellationToken,
 ) {
     let (events, waiting) = mpsc::channel(WAITING);
@@ -77,7 +82,7 @@ pub(super) async fn run<E: Executor>(
     let mut session = Session {
         execution,
         writer: writer.clone(),
-        authorization,
+        presented,
         is_acknowledged: false,
         operations: HashMap::new(),
         begun: 0,
@@ -114,12 +119,15 @@ impl<E: Executor> Session<E> {
         let mut init = pin!(sleep_until(Instant::now() + limits.init));
         let mut ping = interval_at(Instant::now() + limits.ping, limits.ping);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut check = interval_at(Instant::now() + CHECK, CHECK);
+        check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let served = tokio::select! {
                 () = shutdown.cancelled() => Err(Close::Restart),
                 () = &mut init, if !self.is_acknowledged => Err(Close::InitTimeout),
                 received = reader.recv() => self.receive(received).await,
                 Some(event) = waiting.recv() => self.pass_on(event).await,
+                _ = check.tick(), if !self.operations.is_empty() => self.check().await,
                 _ = ping.tick() => self.look_after().await,
             };
             if let Err(close) = served {
@@ -168,25 +176,25 @@ impl<E: Executor> Session<E> {
         if self.is_acknowledged {
             return Err(Close::SecondInit);
         }
-        if authorization.is_some() {
-            self.authorization = authorization;
+        if let Some(authorization) = authorization {
+            self.presented.bearer = bearer(authorization.expose_secret());
         }
-        let viewer = self.viewer().map_err(|refused| Close::Forbidden(refused.to_string()))?;
+        let viewer = self.viewer().await.map_err(|refused| Close::Forbidden(refused.to_string()))?;
         self.execution.admits(viewer).map_err(|refusal| Close::Forbidden(refusal.message().to_owned()))?;
         self.is_acknowledged = true;
         self.send(message::connection_ack()).await
     }
 
-    /// Asked for each operation and at each ping, so that an expired token does not live on in a socket.
-    fn viewer(&self) -> Result<Option<Viewer>, TokenRefused> {
-        self.execution.authenticate(self.authorization.as_ref().map(ExposeSecret::expose_secret))
+    /// Asked for each operation and while one runs, so that an expired token does not live on in a socket.
+    async fn viewer(&self) -> Result<Option<Viewer>, TokenRefused> {
+        self.execution.authenticate(&self.presented).await
     }
 
     async fn subscribe(&mut self, id: String, parameters: Parameters) -> Result<(), Close> {
         if !self.is_acknowledged {
             return Err(Close::NotAcknowledged);
         }
-        let viewer = self.viewer().map_err(|refused| Close::Forbidden(refused.to_string()))?;
+        let viewer = self.viewer().await.map_err(|refused| Close::Forbidden(refused.to_string()))?;
         let trace = TraceId::new();
         let running = self.operations.len();
         let allowed = self.execution.limits.operations;
@@ -195,7 +203,8 @@ impl<E: Executor> Session<E> {
             Entry::Vacant(free) if running < allowed => {
                 self.begun += 1;
                 let number = self.begun;
-                let asked = Asked { parameters, viewer, trace, is_safe: false };
+                let address = self.presented.address.clone();
+                let asked = Asked { parameters, viewer, address, trace, is_safe: false };
                 let work = follow(Arc::clone(&self.execution), asked, id, number, self.events.clone());
                 let task = self.execution.runtime.spawn(work.in_current_span());
                 free.insert(Running { number, _task: AbortOnDropHandle::new(task) });
@@ -227,8 +236,17 @@ impl<E: Executor> Session<E> {
         .await
     }
 
+    /// What was shown a moment ago may not be shown any more. That nobody can say is no reason to hang up.
+    async fn check(&mut self) -> Result<(), Close> {
+        match self.viewer().await {
+            Err(refused) if refused != TokenRefused::Unavailable => {
+                Err(Close::Forbidden(refused.to_string()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     async fn look_after(&mut self) -> Result<(), Close> {
-        self.viewer().map_err(|refused| Close::Forbidden(refused.to_string()))?;
         if self.last_heard.elapsed() > 2 * self.execution.limits.ping {
             return Err(Close::Gone);
         }

@@ -1,0 +1,141 @@
+//! Development tokens: what the command line issues to whoever holds the encryption key.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
+use entity::Keyring;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::TokenRefused;
+
+/// Keeps a token's key apart from every other key derived from the same encryption key.
+const KEY_LABEL: &str = "tenantry development token";
+
+/// Bytes of an HS256 signature.
+const SIGNATURE: usize = 32;
+
+/// Issues and verifies development tokens: signed (HS256) with a key derived from the encryption key.
+#[derive(Clone)]
+pub struct DevelopmentTokens {
+    signs: EncodingKey,
+    verifies: DecodingKey,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Claims {
+    /// The member.
+    sub: Uuid,
+    /// Seconds since 1970.
+    exp: i64,
+}
+
+impl DevelopmentTokens {
+    /// Tokens of the installation that holds `keyring`.
+    pub fn new(keyring: &Keyring) -> Self {
+        let key = keyring.derive(KEY_LABEL);
+        Self { signs: EncodingKey::from_secret(&key), verifies: DecodingKey::from_secret(&key) }
+    }
+
+    /// A token whose holder is this member until `expires_at`.
+    pub fn issue(&self, member_id: Uuid, expires_at: DateTime<Utc>) -> SecretString {
+        let claims = Claims { sub: member_id, exp: expires_at.timestamp() };
+        let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.signs)
+            .expect("HS256 signs any claims");
+        SecretString::from(token)
+    }
+
+    /// The member whom `token` names, or why it names none.
+    pub fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Uuid, TokenRefused> {
+        if !is_complete(token) {
+            return Err(TokenRefused::Incomplete);
+        }
+        let mut validation = Validation::new(Algorithm::HS256);
+        // Expiry is judged below, by the injected clock.
+        validation.validate_exp = false;
+        validation.validate_aud = false;
+        let claims = jsonwebtoken::decode::<Claims>(token, &self.verifies, &validation)
+            .map_err(|_| TokenRefused::NotRecognized)?
+            .claims;
+        if claims.exp <= now.timestamp() {
+            return Err(TokenRefused::Expired(DateTime::from_timestamp(claims.exp, 0)));
+        }
+        Ok(claims.sub)
+    }
+}
+
+/// Whether nothing of it was cut off: three segments, the first two of them JSON, and a whole signature.
+fn is_complete(token: &str) -> bool {
+    let segments: Vec<&str> = token.split('.').collect();
+    let [header, claims, signature] = segments[..] else { return false };
+    let is_object = |segment: &str| {
+        let json = URL_SAFE_NO_PAD.decode(segment).ok();
+        json.is_some_and(|json| serde_json::from_slice::<serde_json::Map<_, _>>(&json).is_ok())
+    };
+    // Other algorithms have longer signatures: such a token is whole, and not one of ours.
+    let whole_signature = URL_SAFE_NO_PAD.decode(signature).is_ok_and(|bytes| bytes.len() >= SIGNATURE);
+    is_object(header) && is_object(claims) && whole_signature
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+    use proptest::prelude::*;
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    const MEMBER: Uuid = Uuid::from_u128(2);
+
+    fn tokens() -> DevelopmentTokens {
+        DevelopmentTokens::new(&Keyring::new([1; 32], []))
+    }
+
+    fn now() -> DateTime<Utc> {
+        DateTime::from_timestamp(1_800_000_000, 0).unwrap()
+    }
+
+    fn token() -> String {
+        tokens().issue(MEMBER, now() + TimeDelta::hours(1)).expose_secret().to_owned()
+    }
+
+    #[test]
+    fn names_its_member_until_it_expires() {
+        assert_eq!(tokens().verify(&token(), now()), Ok(MEMBER));
+        let later = now() + TimeDelta::hours(1);
+        assert_eq!(tokens().verify(&token(), later), Err(TokenRefused::Expired(Some(later))));
+    }
+
+    #[test]
+    fn of_another_installation_is_not_recognized() {
+        let others = DevelopmentTokens::new(&Keyring::new([2; 32], []));
+        assert_eq!(others.verify(&token(), now()), Err(TokenRefused::NotRecognized));
+    }
+
+    #[test]
+    fn without_signature_or_of_another_algorithm_is_refused() {
+        let claims = token().split('.').nth(1).unwrap().to_owned();
+        let none = URL_SAFE_NO_PAD.encode(r#"{"alg":"none","typ":"JWT"}"#);
+        assert_eq!(tokens().verify(&format!("{none}.{claims}."), now()), Err(TokenRefused::Incomplete));
+        let rs256 = URL_SAFE_NO_PAD.encode(r#"{"alg":"RS256","typ":"JWT"}"#);
+        let signature = URL_SAFE_NO_PAD.encode([0; 256]);
+        let forged = format!("{rs256}.{claims}.{signature}");
+        assert_eq!(tokens().verify(&forged, now()), Err(TokenRefused::NotRecognized));
+    }
+
+    proptest! {
+        #[test]
+        fn any_cut_is_incomplete(at in any::<prop::sample::Index>()) {
+            let whole = token();
+            let cut = &whole[..at.index(whole.len())];
+            prop_assert_eq!(tokens().verify(cut, now()), Err(TokenRefused::Incomplete));
+        }
+
+        #[test]
+        fn anything_else_is_refused(text in ".*") {
+            prop_assert!(tokens().verify(&text, now()).is_err());
+        }
+    }
+}

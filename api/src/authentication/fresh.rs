@@ -1,0 +1,44 @@
+//! What was read from the database a moment ago, and need not be read again yet.
+
+use std::hash::Hash;
+use std::time::Duration;
+
+use moka::future::Cache;
+use sea_orm::DbErr;
+
+use super::{TokenRefused, unavailable};
+
+/// How long something is taken for true without another look. A revocation takes effect on every node within
+/// a second, whether or not the nodes hear of each other: half of it is for the look itself.
+const FRESH: Duration = Duration::from_millis(500);
+
+/// More than so many are not kept.
+const KEPT: u64 = 100_000;
+
+/// What is known for half a second. Those who ask for the same at once cause one look.
+pub(super) struct Fresh<K, V>(Cache<K, V>);
+
+impl<K, V> Default for Fresh<K, V>
+where
+    K: Hash + Eq + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    fn default() -> Self {
+        Self(Cache::builder().max_capacity(KEPT).time_to_live(FRESH).build())
+    }
+}
+
+impl<K, V> Fresh<K, V>
+where
+    K: Hash + Eq + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    /// What is known of `key`, or else what `look` finds. What a look could not find out is not kept.
+    pub(super) async fn get(
+        &self,
+        key: K,
+        look: impl Future<Output = Result<V, DbErr>>,
+    ) -> Result<V, TokenRefused> {
+        self.0.try_get_with(key, look).await.map_err(|error| unavailable(&error))
+    }
+}
