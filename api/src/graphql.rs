@@ -12,6 +12,7 @@
 //! | `text.rs` | how texts are compared, the same on both databases |
 //! | `user_error.rs`, `failure.rs` | what a person can do something about |
 
+mod access_token;
 mod batch;
 mod consent;
 mod failure;
@@ -49,6 +50,7 @@ pub struct Query(
     resource::Resources,
     operation::Operations,
     consent::Consents,
+    access_token::AccessTokens,
 );
 
 /// What can be started or stopped. Each says which role it needs of a member, and which
@@ -61,6 +63,9 @@ pub struct Mutation(
     tenant::ScanTenant,
     operation::CancelOperation,
     operation::RetryOperation,
+    access_token::CreateAccessToken,
+    access_token::RotateAccessToken,
+    access_token::RevokeAccessToken,
 );
 
 /// What can be watched while it happens. The viewer is asked for again while it is watched.

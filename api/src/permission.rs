@@ -62,7 +62,7 @@ impl Permission {
     }
 
     /// What an access token needs.
-    const fn of_access_token(self) -> OfAccessToken {
+    pub const fn of_access_token(self) -> OfAccessToken {
         match self {
             Self::KnowOneself => OfAccessToken::Any,
             Self::ReadInventory => OfAccessToken::With(AccessScope::InventoryRead),
@@ -98,9 +98,14 @@ impl Permission {
     }
 }
 
-enum OfAccessToken {
+/// What an access token needs to do something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OfAccessToken {
+    /// Nothing in particular.
     Any,
+    /// This scope.
     With(AccessScope),
+    /// No access token may.
     Never,
 }
 

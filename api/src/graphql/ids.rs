@@ -24,11 +24,13 @@ pub enum Kind {
     Operation,
     /// A consent.
     Consent,
+    /// An access token.
+    AccessToken,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Organization,
         Self::Member,
         Self::Tenant,
@@ -36,6 +38,7 @@ impl Kind {
         Self::Resource,
         Self::Operation,
         Self::Consent,
+        Self::AccessToken,
     ];
 
     const fn as_str(self) -> &'static str {
@@ -47,6 +50,7 @@ impl Kind {
             Self::Resource => "resource",
             Self::Operation => "operation",
             Self::Consent => "consent",
+            Self::AccessToken => "access-token",
         }
     }
 

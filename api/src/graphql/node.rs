@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, Interface, Object, Result};
 use uuid::Uuid;
 
+use super::access_token::AccessToken;
 use super::consent::Consent;
 use super::ids::{self, Kind};
 use super::operation::Operation;
@@ -35,6 +36,8 @@ pub enum Node {
     Operation(Operation),
     /// A consent.
     Consent(Consent),
+    /// An access token.
+    AccessToken(AccessToken),
 }
 
 /// The queries of this file.
@@ -85,6 +88,7 @@ async fn find_kind(ctx: &Context<'_>, kind: Kind, rows: Vec<Uuid>) -> Result<Vec
         Kind::Resource => find_as(ctx, rows, Node::Resource).await,
         Kind::Operation => find_as(ctx, rows, Node::Operation).await,
         Kind::Consent => find_as(ctx, rows, Node::Consent).await,
+        Kind::AccessToken => find_as(ctx, rows, Node::AccessToken).await,
     }
 }
 

@@ -5,11 +5,18 @@ use chrono::{SecondsFormat, Utc};
 use uuid::Uuid;
 
 /// A moment in UTC, as RFC 3339 writes it: `2026-11-24T09:30:00Z`.
+#[derive(Clone, Copy)]
 pub struct DateTime(chrono::DateTime<Utc>);
 
 impl From<chrono::DateTime<Utc>> for DateTime {
     fn from(moment: chrono::DateTime<Utc>) -> Self {
         Self(moment)
+    }
+}
+
+impl From<DateTime> for chrono::DateTime<Utc> {
+    fn from(moment: DateTime) -> Self {
+        moment.0
     }
 }
 

@@ -22,6 +22,16 @@ pub enum UserErrorCode {
     NotEnded,
     /// The operation did everything it was asked to.
     NothingToRetry,
+    /// The name is empty or too long.
+    InvalidName,
+    /// An access token without scopes could do nothing.
+    NoScopes,
+    /// The expiry is past, or too far away.
+    InvalidExpiry,
+    /// The overlap is negative or too long.
+    InvalidOverlap,
+    /// The access token has expired or was revoked.
+    NotActive,
 }
 
 /// Something that the person who asked can do something about.

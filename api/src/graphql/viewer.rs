@@ -4,12 +4,14 @@ use async_graphql::{Context, Enum, ID, Object, Result};
 use entity::{member, organization};
 use uuid::Uuid;
 
+use super::access_token::AccessToken;
 use super::ids::Kind;
 use super::scalars::DateTime;
-use super::scope::Scope;
+use super::scope::{Scope, or_null};
 use super::stored::{Identified, Row, Stored, find_row};
 use crate::error::ErrorCode;
 use crate::permission::Permission;
+use crate::viewer::Actor;
 
 /// What a member may do; each role includes the ones before it.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +41,7 @@ impl Viewers {
 /// Who asks.
 pub struct ViewerObject;
 
-/// Who asks: a member, in the organization whose things it can see.
+/// Who asks: a member or an access token, in the organization whose things it can see.
 #[Object(name = "Viewer")]
 impl ViewerObject {
     /// The organization that everything shown belongs to.
@@ -49,11 +51,28 @@ impl ViewerObject {
         found.ok_or_else(gone)
     }
 
-    /// The member.
-    async fn member(&self, ctx: &Context<'_>) -> Result<Member> {
-        let scope = Scope::of(ctx, Permission::KnowOneself)?;
-        let found = find_row(scope, scope.viewer.member_id).await?;
-        found.ok_or_else(gone)
+    /// The member who signed in; null for an access token.
+    async fn member(&self, ctx: &Context<'_>) -> Option<Member> {
+        let found = async {
+            let scope = Scope::of(ctx, Permission::KnowOneself)?;
+            match scope.viewer.actor {
+                Actor::Member(_) => find_row(scope, scope.viewer.member_id).await?.ok_or_else(gone).map(Some),
+                Actor::AccessToken { .. } => Ok(None),
+            }
+        };
+        or_null(ctx, found.await)
+    }
+
+    /// The access token that was presented; null for a member.
+    async fn access_token(&self, ctx: &Context<'_>) -> Option<AccessToken> {
+        let found = async {
+            let scope = Scope::of(ctx, Permission::KnowOneself)?;
+            match scope.viewer.actor {
+                Actor::Member(_) => Ok(None),
+                Actor::AccessToken { id, .. } => find_row(scope, id).await?.ok_or_else(gone).map(Some),
+            }
+        };
+        or_null(ctx, found.await)
     }
 }
 

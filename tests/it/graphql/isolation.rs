@@ -1,160 +1,160 @@
-//! Isolation: every root field, asked for by a member of another organization, shows nothing.
+//! Isolation: every root field and every kind of node, asked for by a member of another organization, by each
+//! role below the needed one, and without the needed scope.
+
+mod table;
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context as _, Result};
-use api::viewer::Viewer;
+use anyhow::{Context as _, Result, ensure};
+use api::permission::{OfAccessToken, Permission};
+use api::viewer::{Actor, Viewer};
 use async_graphql::{Request, Variables};
+use entity::access_token::{AccessScope, AccessScopes};
+use entity::member::Role;
 use entity::operation::State;
 use futures::StreamExt;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::stage::{Given, Stage};
+use table::{Case, table};
 
-/// For each root field, a query for what is somebody else's, and what it answers. `$id` is of the kind that
-/// the field is about.
-fn table() -> BTreeMap<(&'static str, &'static str), (&'static str, Value)> {
-    let not_found = json!([{ "code": "NOT_FOUND" }]);
-    let none = json!({ "totalCount": 0, "nodes": [] });
-    BTreeMap::from([
-        (("Query", "viewer"), ("{ viewer { organization { id } } }", json!("their own"))),
-        (("Query", "node"), ("query($tenant: ID!) { node(id: $tenant) { id } }", json!(null))),
-        (
-            ("Query", "nodes"),
-            (
-                "query($all: [ID!]!) { nodes(ids: $all) { id } }",
-                json!([null, null, null, null, null, null, null]),
-            ),
-        ),
-        (("Query", "tenant"), ("query($tenant: ID!) { tenant(id: $tenant) { id } }", json!(null))),
-        (("Query", "tenants"), ("{ tenants { totalCount nodes { id } } }", none.clone())),
-        (
-            ("Query", "subscriptions"),
-            (
-                "query($tenant: ID!) { subscriptions(tenant: $tenant) { totalCount nodes { id } } }",
-                none.clone(),
-            ),
-        ),
-        (
-            ("Query", "resources"),
-            (
-                "query($tenant: ID!) { resources(filter: { tenants: [$tenant], presence: ANY }) {
-                   totalCount nodes { id } } }",
-                none.clone(),
-            ),
-        ),
-        (
-            ("Query", "operation"),
-            ("query($operation: ID!) { operation(id: $operation) { id } }", json!(null)),
-        ),
-        (
-            ("Query", "operations"),
-            (
-                "query($tenant: ID!) { operations(filter: { tenants: [$tenant] }) { totalCount nodes { id } } }",
-                none.clone(),
-            ),
-        ),
-        (("Query", "consent"), ("query($consent: ID!) { consent(id: $consent) { id } }", json!(null))),
-        (("Query", "consents"), ("{ consents { totalCount nodes { id } } }", none)),
-        (
-            ("Mutation", "startConsent"),
-            // It names no row of anybody's.
-            (
-                "mutation { startConsent(input: { tenant: \"nonsense\" }) { consent { id } userErrors { code } } }",
-                json!({ "consent": null, "userErrors": [{ "code": "INVALID_TENANT" }] }),
-            ),
-        ),
-        (
-            ("Mutation", "scanTenant"),
-            (
-                "mutation($tenant: ID!) { scanTenant(input: { tenantId: $tenant }) {
-                   operation { id } userErrors { code } } }",
-                json!({ "operation": null, "userErrors": not_found }),
-            ),
-        ),
-        (
-            ("Mutation", "cancelOperation"),
-            (
-                "mutation($operation: ID!) { cancelOperation(input: { operationId: $operation }) {
-                   operation { id } userErrors { code } } }",
-                json!({ "operation": null, "userErrors": not_found }),
-            ),
-        ),
-        (
-            ("Mutation", "retryOperation"),
-            (
-                "mutation($operation: ID!) { retryOperation(input: { operationId: $operation }) {
-                   operation { id } userErrors { code } } }",
-                json!({ "operation": null, "userErrors": not_found }),
-            ),
-        ),
-        (
-            ("Subscription", "operation"),
-            ("subscription($operation: ID!) { operation(id: $operation) { id } }", json!(null)),
-        ),
-    ])
-}
+/// What it takes to see each kind of node, by how its ids begin.
+const NODES: [(&str, Permission); 8] = [
+    ("organization", Permission::KnowOneself),
+    ("member", Permission::ReadMembers),
+    ("tenant", Permission::ReadInventory),
+    ("subscription", Permission::ReadInventory),
+    ("resource", Permission::ReadInventory),
+    ("operation", Permission::ReadOperations),
+    ("consent", Permission::ReadConsents),
+    ("accessToken", Permission::ReadAccessTokens),
+];
 
-/// Something of every kind, and the ids of it.
-async fn world(stage: &Stage) -> Result<(Viewer, Value)> {
+/// Something of every kind in an organization of its own, and the ids of it by kind.
+async fn world(stage: &Stage) -> Result<(Viewer, BTreeMap<&'static str, String>)> {
     let viewer = stage.viewer().await?;
     let tenant = stage.tenant(viewer).await?;
     let subscription = stage.subscription(&tenant, "one").await?;
     stage.resources(&subscription, &[Given { name: "vm", ..Given::default() }]).await?;
     let operation = stage.onboarding(viewer, &tenant, State::Running).await?;
+    let access_token = stage.access_token(viewer).await?;
     let data =
         stage.ask(viewer, "{ resources { nodes { id } } consents { nodes { id } } }", json!({})).await?;
-    let tenant = format!("tenant:{}", tenant.id);
-    let operation = format!("operation:{}", operation.id);
-    let consent = &data["consents"]["nodes"][0]["id"];
-    let all = json!([
-        tenant,
-        operation,
-        consent,
-        format!("subscription:{}", subscription.id),
-        data["resources"]["nodes"][0]["id"],
-        format!("member:{}", viewer.member_id),
-        format!("organization:{}", viewer.organization_id),
+    let asked = |list: &str| data[list]["nodes"][0]["id"].as_str().unwrap_or_default().to_owned();
+    let ids = BTreeMap::from([
+        ("organization", format!("organization:{}", viewer.organization_id)),
+        ("member", format!("member:{}", viewer.member_id)),
+        ("tenant", format!("tenant:{}", tenant.id)),
+        ("subscription", format!("subscription:{}", subscription.id)),
+        ("resource", asked("resources")),
+        ("operation", format!("operation:{}", operation.id)),
+        ("consent", asked("consents")),
+        ("accessToken", format!("access-token:{}", access_token.id)),
     ]);
-    Ok((viewer, json!({ "tenant": tenant, "operation": operation, "consent": consent, "all": all })))
+    Ok((viewer, ids))
 }
 
-async fn root_fields(stage: &Stage, viewer: Viewer) -> Result<Vec<(String, String)>> {
-    let root = "{ name fields(includeDeprecated: true) { name } }";
+/// The ids of things that do not exist.
+fn nobodys(ids: &BTreeMap<&'static str, String>) -> Value {
+    let gone = Uuid::now_v7();
+    let prefix = |id: &str| id.split(':').next().unwrap_or_default().to_owned();
+    json!(ids.iter().map(|(kind, id)| (*kind, format!("{}:{gone}", prefix(id)))).collect::<BTreeMap<_, _>>())
+}
+
+/// The first thing that `viewer` is told.
+async fn told(stage: &Stage, viewer: Viewer, query: &str, variables: &Value) -> Result<Value> {
+    let request = Request::new(query).variables(Variables::from_json(variables.clone())).data(viewer);
+    let answer = stage.schema.execute_stream(request).next().await.context("no answer")?;
+    Ok(serde_json::to_value(answer)?)
+}
+
+/// What a field shows to `viewer`, who may ask for it.
+async fn shown(stage: &Stage, viewer: Viewer, case: &Case, variables: &Value) -> Result<Value> {
+    let mut answer = told(stage, viewer, case.query, variables).await?;
+    ensure!(answer.get("errors").is_none(), "{}: {answer}", case.field);
+    Ok(answer["data"][case.name()].take())
+}
+
+/// Why a query is refused to `viewer`: the reason, if it is forbidden at all.
+async fn refused(stage: &Stage, viewer: Viewer, query: &str, variables: &Value) -> Result<Option<Value>> {
+    let answer = told(stage, viewer, query, variables).await?;
+    let extensions = &answer["errors"][0]["extensions"];
+    Ok((extensions["code"] == "FORBIDDEN").then(|| extensions.clone()))
+}
+
+fn token_of(viewer: Viewer, scopes: AccessScopes) -> Viewer {
+    Viewer { actor: Actor::AccessToken { id: Uuid::now_v7(), scopes }, ..viewer }
+}
+
+/// Whoever may not do something: each role below the needed one, and a token that lacks only the scope.
+fn too_little(viewer: Viewer, needs: Permission) -> Vec<(Viewer, &'static str)> {
+    let roles = [Role::Viewer, Role::Editor, Role::Admin].into_iter().filter(|role| *role < needs.role());
+    let members = roles.map(|role| Viewer { actor: Actor::Member(role), ..viewer });
+    let mut found: Vec<_> = members.map(|member| (member, "INSUFFICIENT_ROLE")).collect();
+    let lacking = |lacking: Option<AccessScope>| {
+        AccessScope::ALL.into_iter().filter(|scope| Some(*scope) != lacking).collect()
+    };
+    match needs.of_access_token() {
+        OfAccessToken::Any => {}
+        OfAccessToken::With(scope) => {
+            found.push((token_of(viewer, lacking(Some(scope))), "INSUFFICIENT_SCOPE"));
+        }
+        OfAccessToken::Never => found.push((token_of(viewer, lacking(None)), "INSUFFICIENT_SCOPE")),
+    }
+    found
+}
+
+/// Whoever may just do something.
+fn just_enough(viewer: Viewer, needs: Permission) -> Vec<Viewer> {
+    let mut found = vec![Viewer { actor: Actor::Member(needs.role()), ..viewer }];
+    match needs.of_access_token() {
+        OfAccessToken::Any => found.push(token_of(viewer, AccessScopes::default())),
+        OfAccessToken::With(scope) => found.push(token_of(viewer, [scope].into_iter().collect())),
+        OfAccessToken::Never => {}
+    }
+    found
+}
+
+/// What a field's description has to say.
+fn sentence(needs: Permission) -> String {
+    let role = format!("Needs the role `{}`", needs.role().as_str());
+    match needs.of_access_token() {
+        OfAccessToken::Any => "Needs any role, or any access token.".to_owned(),
+        OfAccessToken::With(scope) => format!("{role}, or the scope `{scope}`."),
+        OfAccessToken::Never => format!("{role}; no access token may do it."),
+    }
+}
+
+/// Each root field, with its description.
+async fn root_fields() -> Result<BTreeMap<String, String>> {
+    let root = "{ name fields(includeDeprecated: true) { name description } }";
     let query = format!("{{ __schema {{ queryType {root} mutationType {root} subscriptionType {root} }} }}");
-    let data = stage.ask(viewer, &query, json!({})).await?;
-    let mut found = Vec::new();
+    let answer = api::graphql::schema(None).execute(Request::new(query)).await;
+    let schema = serde_json::to_value(answer)?["data"]["__schema"].take();
+    let mut found = BTreeMap::new();
     for kind in ["queryType", "mutationType", "subscriptionType"] {
-        let kind = &data["__schema"][kind];
-        let name = kind["name"].as_str().context("a root type without a name")?;
+        let kind = &schema[kind];
         for field in kind["fields"].as_array().into_iter().flatten() {
-            found.push((name.to_owned(), field["name"].as_str().unwrap_or_default().to_owned()));
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let description = text(&field["description"]).split_whitespace().collect::<Vec<_>>().join(" ");
+            found.insert(format!("{}.{}", text(&kind["name"]), text(&field["name"])), description);
         }
     }
     Ok(found)
 }
 
-/// The first thing that `viewer` is told of `field`.
-async fn told(stage: &Stage, viewer: Viewer, field: &str, query: &str, variables: &Value) -> Result<Value> {
-    let request = Request::new(query).variables(Variables::from_json(variables.clone())).data(viewer);
-    let answer = stage.schema.execute_stream(request).next().await.context("no answer")?;
-    let mut answer = serde_json::to_value(answer)?;
-    anyhow::ensure!(answer.get("errors").is_none(), "{query}: {answer}");
-    Ok(answer["data"][field].take())
-}
-
 #[tokio::test]
-async fn every_root_field_is_in_the_table() -> Result<()> {
-    let stage = Stage::start().await?;
-    let viewer = stage.viewer().await?;
+async fn every_root_field_is_in_the_table_and_says_what_it_takes() -> Result<()> {
+    let fields = root_fields().await?;
 
-    let mut fields = root_fields(&stage, viewer).await?;
-
-    fields.sort();
-    let table = table();
-    let listed: Vec<_> =
-        table.keys().map(|(kind, field)| ((*kind).to_owned(), (*field).to_owned())).collect();
-    assert_eq!(fields, listed);
+    let mut listed: Vec<_> = table().iter().map(|case| case.field.to_owned()).collect();
+    listed.sort();
+    assert_eq!(fields.keys().cloned().collect::<Vec<_>>(), listed);
+    for case in table().iter().filter(|case| !case.field.starts_with("Query.node")) {
+        let (description, wanted) = (&fields[case.field], sentence(case.needs));
+        assert!(description.contains(&wanted), "{} has to say {wanted:?}: {description}", case.field);
+    }
     Ok(())
 }
 
@@ -162,14 +162,15 @@ async fn every_root_field_is_in_the_table() -> Result<()> {
 async fn a_stranger_sees_nothing_through_any_root_field() -> Result<()> {
     let stage = Stage::start().await?;
     let (owner, ids) = world(&stage).await?;
+    let ids = json!(ids);
     let stranger = stage.viewer().await?;
     let own = json!({ "organization": { "id": format!("organization:{}", stranger.organization_id) } });
-    for ((kind, field), (query, nothing)) in table() {
-        let nothing = if field == "viewer" { &own } else { &nothing };
-        assert_eq!(&told(&stage, stranger, field, query, &ids).await?, nothing, "{kind}.{field}");
+    for case in table() {
+        let nothing = if case.name() == "viewer" { &own } else { &case.nothing };
+        assert_eq!(&shown(&stage, stranger, &case, &ids).await?, nothing, "{}", case.field);
         // The same query has something to show to its owner.
-        let shown = told(&stage, owner, field, query, &ids).await?;
-        assert!(&shown != nothing || field == "startConsent", "{kind}.{field} shows nothing to anybody");
+        let seen = shown(&stage, owner, &case, &ids).await?;
+        assert!(&seen != nothing || !case.names_a_row(), "{} shows nothing to anybody", case.field);
     }
     Ok(())
 }
@@ -177,17 +178,60 @@ async fn a_stranger_sees_nothing_through_any_root_field() -> Result<()> {
 #[tokio::test]
 async fn what_is_somebody_elses_answers_as_what_does_not_exist() -> Result<()> {
     let stage = Stage::start().await?;
-    let (_, theirs) = world(&stage).await?;
+    let (_, ids) = world(&stage).await?;
     let stranger = stage.viewer().await?;
-    let nobodys = json!({
-        "tenant": "tenant:01930000-0000-7000-8000-000000000000",
-        "operation": "operation:01930000-0000-7000-8000-000000000000",
-        "consent": "consent:01930000-0000-7000-8000-000000000000",
-        "all": vec!["tenant:01930000-0000-7000-8000-000000000000"; 7],
-    });
-    for ((kind, field), (query, _)) in table() {
-        let theirs = told(&stage, stranger, field, query, &theirs).await?;
-        assert_eq!(theirs, told(&stage, stranger, field, query, &nobodys).await?, "{kind}.{field}");
+    for case in table().iter().filter(|case| case.names_a_row()) {
+        let theirs = shown(&stage, stranger, case, &json!(ids)).await?;
+        assert_eq!(theirs, shown(&stage, stranger, case, &nobodys(&ids)).await?, "{}", case.field);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn each_lower_role_and_each_missing_scope_is_refused_with_a_reason() -> Result<()> {
+    let stage = Stage::start().await?;
+    let (owner, ids) = world(&stage).await?;
+    let ids = json!(ids);
+    for case in table() {
+        for (viewer, reason) in too_little(owner, case.needs) {
+            let told = refused(&stage, viewer, case.query, &ids).await?;
+            let told = told.with_context(|| format!("{} lets {:?} in", case.field, viewer.actor))?;
+            assert_eq!(told["reason"], reason, "{}: {told}", case.field);
+        }
+        for viewer in just_enough(owner, case.needs) {
+            let told = refused(&stage, viewer, case.query, &ids).await?;
+            // Further in, a field may need more: then the path is longer, and the field itself was answered.
+            assert_eq!(told, None, "{} refuses {:?}", case.field, viewer.actor);
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_kind_of_node_is_hidden_from_strangers_lower_roles_and_missing_scopes() -> Result<()> {
+    let stage = Stage::start().await?;
+    let (owner, ids) = world(&stage).await?;
+    let stranger = stage.viewer().await?;
+    assert_eq!(ids.keys().count(), NODES.len(), "each kind has a node");
+    for (kind, needs) in NODES {
+        let id = json!({ "id": ids[kind] });
+        for query in
+            ["query($id: ID!) { node(id: $id) { id } }", "query($id: ID!) { nodes(ids: [$id]) { id } }"]
+        {
+            let hidden = told(&stage, stranger, query, &id).await?;
+            assert!(!hidden.to_string().contains(&ids[kind]), "{kind}: {hidden}");
+            let seen = told(&stage, owner, query, &id).await?;
+            assert!(seen.to_string().contains(&ids[kind]), "{kind}: {seen}");
+            for (viewer, reason) in too_little(owner, needs) {
+                let told = refused(&stage, viewer, query, &id).await?;
+                let told = told.with_context(|| format!("{kind} is shown to {:?}", viewer.actor))?;
+                assert_eq!(told["reason"], reason, "{kind}: {told}");
+            }
+            for viewer in just_enough(owner, needs) {
+                let seen = told(&stage, viewer, query, &id).await?;
+                assert!(seen.to_string().contains(&ids[kind]), "{kind}: {seen}");
+            }
+        }
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use api::graphql::Schema;
 use api::viewer::Viewer;
 use async_graphql::{Request, Variables};
 use chrono::TimeDelta;
+use entity::access_token::{self, AccessScope, AccessTokenSecret};
 use entity::member::Role;
 use entity::subscription::{AccessLevel, AzureState};
 use entity::tags::Tags;
@@ -117,6 +118,28 @@ impl Stage {
         };
         let member = member.insert(&self.database).await?;
         Ok(Viewer::of_member(&member))
+    }
+
+    /// An access token that the viewer's member created, with every scope.
+    pub async fn access_token(&self, viewer: Viewer) -> Result<access_token::Model> {
+        let secret = AccessTokenSecret::random();
+        let token = access_token::ActiveModel {
+            id: Set(Uuid::now_v7()),
+            organization_id: Set(viewer.organization_id),
+            name: Set("partner".to_owned()),
+            token_hash: Set(secret.hash().to_vec()),
+            last_four: Set(secret.last_four().to_owned()),
+            scopes: Set(AccessScope::ALL.into_iter().collect()),
+            limited: Set(false),
+            created_by: Set(viewer.member_id),
+            created_at: Set(self.clock.now()),
+            expires_at: Set(self.clock.now() + TimeDelta::days(90)),
+            last_used_at: Set(None),
+            last_used_address: Set(None),
+            revoked_at: Set(None),
+            replaces: Set(None),
+        };
+        Ok(token.insert(&self.database).await?)
     }
 
     pub async fn tenant(&self, viewer: Viewer) -> Result<tenant::Model> {

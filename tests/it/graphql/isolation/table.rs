@@ -1,0 +1,176 @@
+//! One case for each root field of the schema: what it takes, and what a stranger sees.
+
+use api::permission::Permission;
+use serde_json::{Value, json};
+
+/// One root field.
+pub struct Case {
+    /// The root type and the field.
+    pub field: &'static str,
+    /// Asks for what is somebody else's. `$tenant`, `$operation`, `$consent` and so on are ids of that kind.
+    pub query: &'static str,
+    /// What a stranger is answered.
+    pub nothing: Value,
+    /// What it takes.
+    pub needs: Permission,
+}
+
+impl Case {
+    /// The field alone.
+    pub fn name(&self) -> &'static str {
+        self.field.split_once('.').map_or(self.field, |(_, name)| name)
+    }
+
+    /// Whether it asks for something that a row has to be found for; what makes something new does not.
+    pub fn names_a_row(&self) -> bool {
+        !matches!(self.name(), "startConsent")
+    }
+}
+
+fn query(field: &'static str, needs: Permission, query: &'static str, nothing: Value) -> Case {
+    Case { field, query, nothing, needs }
+}
+
+/// A mutation that answers `NOT_FOUND`, and null for what it would have made or changed.
+fn not_found(field: &'static str, needs: Permission, query: &'static str, noun: &str) -> Case {
+    let nothing = json!({ noun: null, "userErrors": [{ "code": "NOT_FOUND" }] });
+    Case { field, query, nothing, needs }
+}
+
+/// Every root field.
+pub fn table() -> Vec<Case> {
+    let mut cases = queries();
+    cases.extend(mutations());
+    cases.extend(live_queries());
+    cases
+}
+
+fn queries() -> Vec<Case> {
+    use Permission as P;
+    let none = || json!({ "totalCount": 0, "nodes": [] });
+    vec![
+        query("Query.viewer", P::KnowOneself, "{ viewer { organization { id } } }", json!("their own")),
+        // What these two take depends on the id; `every_kind_of_node` looks at each kind.
+        query(
+            "Query.node",
+            P::ReadInventory,
+            "query($tenant: ID!) { node(id: $tenant) { id } }",
+            json!(null),
+        ),
+        query(
+            "Query.nodes",
+            P::ReadInventory,
+            "query($tenant: ID!) { nodes(ids: [$tenant]) { id } }",
+            json!([null]),
+        ),
+        query(
+            "Query.tenant",
+            P::ReadInventory,
+            "query($tenant: ID!) { tenant(id: $tenant) { id } }",
+            json!(null),
+        ),
+        query("Query.tenants", P::ReadInventory, "{ tenants { totalCount nodes { id } } }", none()),
+        query(
+            "Query.subscriptions",
+            P::ReadInventory,
+            "query($tenant: ID!) { subscriptions(tenant: $tenant) { totalCount nodes { id } } }",
+            none(),
+        ),
+        query(
+            "Query.resources",
+            P::ReadInventory,
+            "query($tenant: ID!) { resources(filter: { tenants: [$tenant], presence: ANY }) {
+               totalCount nodes { id } } }",
+            none(),
+        ),
+        query(
+            "Query.operation",
+            P::ReadOperations,
+            "query($operation: ID!) { operation(id: $operation) { id } }",
+            json!(null),
+        ),
+        query(
+            "Query.operations",
+            P::ReadOperations,
+            "query($tenant: ID!) { operations(filter: { tenants: [$tenant] }) { totalCount nodes { id } } }",
+            none(),
+        ),
+        query(
+            "Query.consent",
+            P::ReadConsents,
+            "query($consent: ID!) { consent(id: $consent) { id } }",
+            json!(null),
+        ),
+        query("Query.consents", P::ReadConsents, "{ consents { totalCount nodes { id } } }", none()),
+        query(
+            "Query.accessTokens",
+            P::ReadAccessTokens,
+            "{ accessTokens { totalCount nodes { id } } }",
+            none(),
+        ),
+    ]
+}
+
+fn mutations() -> Vec<Case> {
+    use Permission as P;
+    vec![
+        // It names no row of anybody's.
+        query(
+            "Mutation.startConsent",
+            P::StartConsents,
+            "mutation { startConsent(input: { tenant: \"nonsense\" }) { consent { id } userErrors { code } } }",
+            json!({ "consent": null, "userErrors": [{ "code": "INVALID_TENANT" }] }),
+        ),
+        not_found(
+            "Mutation.scanTenant",
+            P::ScanInventory,
+            "mutation($tenant: ID!) { scanTenant(input: { tenantId: $tenant }) {
+               operation { id } userErrors { code } } }",
+            "operation",
+        ),
+        not_found(
+            "Mutation.cancelOperation",
+            P::ChangeOperations,
+            "mutation($operation: ID!) { cancelOperation(input: { operationId: $operation }) {
+               operation { id } userErrors { code } } }",
+            "operation",
+        ),
+        not_found(
+            "Mutation.retryOperation",
+            P::ChangeOperations,
+            "mutation($operation: ID!) { retryOperation(input: { operationId: $operation }) {
+               operation { id } userErrors { code } } }",
+            "operation",
+        ),
+        not_found(
+            "Mutation.createAccessToken",
+            P::ChangeAccessTokens,
+            "mutation($tenant: ID!) { createAccessToken(input: { name: \"partner\", scopes: [INVENTORY_READ],
+               expiresAt: \"2026-12-24T00:00:00Z\", tenants: [$tenant] }) { accessToken { id } userErrors { code } } }",
+            "accessToken",
+        ),
+        not_found(
+            "Mutation.rotateAccessToken",
+            P::ChangeAccessTokens,
+            "mutation($accessToken: ID!) { rotateAccessToken(input: { accessTokenId: $accessToken }) {
+               accessToken { id } userErrors { code } } }",
+            "accessToken",
+        ),
+        not_found(
+            "Mutation.revokeAccessToken",
+            P::ChangeAccessTokens,
+            "mutation($accessToken: ID!) { revokeAccessToken(input: { accessTokenId: $accessToken }) {
+               accessToken { id } userErrors { code } } }",
+            "accessToken",
+        ),
+    ]
+}
+
+fn live_queries() -> Vec<Case> {
+    vec![query(
+        "Subscription.operation",
+        Permission::ReadOperations,
+        "subscription($operation: ID!) { operation(id: $operation) { id } }",
+        json!(null),
+    )]
+}
