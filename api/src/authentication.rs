@@ -3,19 +3,24 @@
 mod access_tokens;
 mod development;
 mod fresh;
+mod people;
+mod sessions;
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use entity::Clock;
 use entity::access_token::AccessTokenSecret;
-use entity::{Clock, Keyring, member};
 use futures::FutureExt;
-use futures::future::BoxFuture;
-use sea_orm::{DatabaseConnection, DbErr};
+use futures::future::{BoxFuture, ready};
+use sea_orm::DbErr;
 use secrecy::{ExposeSecret, SecretString};
+use tokio::runtime::Handle;
 use uuid::Uuid;
 
+use crate::services::Services;
 use crate::viewer::Viewer;
 use access_tokens::AccessTokens;
-use fresh::Fresh;
+use people::People;
+use sessions::Sessions;
 
 pub use development::DevelopmentTokens;
 
@@ -24,6 +29,12 @@ pub use development::DevelopmentTokens;
 pub struct Presented {
     /// The token of an `Authorization: Bearer`.
     pub bearer: Option<SecretString>,
+    /// The cookie of a session; it counts only where there is no token.
+    pub cookie: Option<SecretString>,
+    /// The session of a connection that began with its cookie.
+    pub session: Option<Uuid>,
+    /// In which organization the person acts, who may be a member of several.
+    pub organization: Option<Uuid>,
     /// The client's address.
     pub address: Option<String>,
 }
@@ -46,6 +57,9 @@ pub enum TokenRefused {
     /// Whose it is, is a member of no organization.
     #[error("You are signed in, but a member of no organization here. Ask an ADMIN for an invitation.")]
     NotAMember,
+    /// The session was ended, or has run out.
+    #[error("Your session has ended. Sign in again.")]
+    SessionEnded,
     /// What would have to be asked does not answer.
     #[error("The token could not be checked. Try again in a moment.")]
     Unavailable,
@@ -60,7 +74,7 @@ impl TokenRefused {
     pub const fn reason(self) -> Option<&'static str> {
         match self {
             Self::Incomplete => Some("INCOMPLETE"),
-            Self::Expired(_) => Some("EXPIRED"),
+            Self::Expired(_) | Self::SessionEnded => Some("EXPIRED"),
             Self::Revoked(_) => Some("REVOKED"),
             Self::NotRecognized => Some("NOT_RECOGNIZED"),
             Self::NotAMember => Some("INSUFFICIENT_ROLE"),
@@ -76,26 +90,37 @@ pub trait Authenticate: Send + Sync + 'static {
         &'a self,
         presented: &'a Presented,
     ) -> BoxFuture<'a, Result<Option<Viewer>, TokenRefused>>;
+
+    /// A new cookie in the place of the one that was presented, if it is time for one.
+    fn renew<'a>(&'a self, _presented: &'a Presented) -> BoxFuture<'a, Option<SecretString>> {
+        ready(None).boxed()
+    }
+
+    /// What a connection that lives on presents later: the session itself, since its cookie will be replaced.
+    fn pin(&self, presented: Presented) -> BoxFuture<'_, Presented> {
+        ready(presented).boxed()
+    }
 }
 
 /// Says who asks, by what is stored.
 pub struct Authenticator {
-    database: DatabaseConnection,
     clock: Clock,
     development: DevelopmentTokens,
     access_tokens: AccessTokens,
-    members: Fresh<Uuid, Option<Viewer>>,
+    people: People,
+    sessions: Sessions,
 }
 
 impl Authenticator {
-    /// For the installation that keeps its rows in `database`.
-    pub fn new(database: DatabaseConnection, keyring: &Keyring, clock: Clock) -> Self {
+    /// For the installation that `services` belong to; looks are taken on `runtime`.
+    pub fn new(services: &Services, runtime: &Handle) -> Self {
+        let (database, clock) = (&services.database, &services.clock);
         Self {
-            access_tokens: AccessTokens::new(database.clone(), clock.clone()),
-            development: DevelopmentTokens::new(keyring),
-            members: Fresh::default(),
-            database,
-            clock,
+            access_tokens: AccessTokens::new(database.clone(), clock.clone(), runtime.clone()),
+            development: DevelopmentTokens::new(&services.keyring),
+            people: People::new(database.clone(), services.sign_in.clone(), runtime.clone()),
+            sessions: Sessions::new(database.clone(), clock.clone(), runtime.clone()),
+            clock: clock.clone(),
         }
     }
 
@@ -104,17 +129,30 @@ impl Authenticator {
             let secret = AccessTokenSecret::parse(token).map_err(|_| TokenRefused::Incomplete)?;
             return self.access_tokens.viewer(&secret, presented.address.as_deref()).await;
         }
-        let member_id = self.development.verify(token, self.clock.now())?;
-        self.member(member_id).await
+        if !development::is_complete(token) {
+            return Err(TokenRefused::Incomplete);
+        }
+        if DevelopmentTokens::is_meant(token) {
+            let member_id = self.development.verify(token, self.clock.now())?;
+            return self.people.of_id(member_id, None).await;
+        }
+        self.people.of_token(token, presented.organization).await
     }
 
-    /// The member as it is now: its role may have changed since it was told.
-    async fn member(&self, id: Uuid) -> Result<Viewer, TokenRefused> {
-        let found = async {
-            let found = member::Entity::present(id).one(&self.database).await?;
-            Ok(found.as_ref().map(Viewer::of_member))
+    async fn viewer(&self, presented: &Presented) -> Result<Option<Viewer>, TokenRefused> {
+        if let Some(token) = &presented.bearer {
+            return self.bearer(token.expose_secret(), presented).await.map(Some);
+        }
+        let session = match (&presented.cookie, presented.session) {
+            (_, Some(id)) => self.sessions.of_id(id).await?,
+            (Some(cookie), None) => self.sessions.of_cookie(cookie).await?,
+            (None, None) => return Ok(None),
         };
-        self.members.get(id, found).await?.ok_or(TokenRefused::Revoked(None))
+        let viewer = self.people.of_id(session.member_id, Some(session.created_at)).await;
+        viewer.map(Some).map_err(|refused| match refused {
+            TokenRefused::Revoked(_) => TokenRefused::SessionEnded,
+            refused => refused,
+        })
     }
 }
 
@@ -123,11 +161,24 @@ impl Authenticate for Authenticator {
         &'a self,
         presented: &'a Presented,
     ) -> BoxFuture<'a, Result<Option<Viewer>, TokenRefused>> {
+        self.viewer(presented).boxed()
+    }
+
+    fn renew<'a>(&'a self, presented: &'a Presented) -> BoxFuture<'a, Option<SecretString>> {
         async move {
-            match &presented.bearer {
-                Some(token) => self.bearer(token.expose_secret(), presented).await.map(Some),
-                None => Ok(None),
+            match (&presented.bearer, &presented.cookie) {
+                (None, Some(cookie)) => self.sessions.renew(cookie).await,
+                _ => None,
             }
+        }
+        .boxed()
+    }
+
+    fn pin(&self, presented: Presented) -> BoxFuture<'_, Presented> {
+        async move {
+            let Some(cookie) = &presented.cookie else { return presented };
+            let session = self.sessions.of_cookie(cookie).await.ok().map(|session| session.id);
+            Presented { cookie: None, session, ..presented }
         }
         .boxed()
     }

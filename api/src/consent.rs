@@ -9,14 +9,13 @@ mod page;
 mod start;
 
 pub use callback::{Returned, receive};
-pub use page::Page;
 pub use start::{StartConsentError, start, visit};
 
 use entity::{Keyring, consent};
-use rand::Rng;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
+use crate::page::Page;
 use crate::services::Services;
 
 /// What is kept, sealed, between the start of a consent and its return.
@@ -55,12 +54,4 @@ async fn pending(services: &Services, state: &SecretString) -> Result<consent::M
         return Err(Page::expired());
     }
     Ok(consent)
-}
-
-/// 256 random bits, fit for a URL and for a PKCE verifier.
-fn random_secret() -> SecretString {
-    use base64::Engine;
-    let mut bytes = [0_u8; 32];
-    rand::rng().fill_bytes(&mut bytes);
-    SecretString::from(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes))
 }

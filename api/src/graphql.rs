@@ -17,9 +17,13 @@ mod batch;
 mod consent;
 mod failure;
 mod ids;
+mod invitation;
+mod member;
+mod names;
 mod node;
 mod operation;
 mod pager;
+mod reach;
 mod resource;
 mod scalars;
 mod scope;
@@ -51,6 +55,8 @@ pub struct Query(
     operation::Operations,
     consent::Consents,
     access_token::AccessTokens,
+    member::Members,
+    invitation::Invitations,
 );
 
 /// What can be started or stopped. Each says which role it needs of a member, and which
@@ -66,6 +72,11 @@ pub struct Mutation(
     access_token::CreateAccessToken,
     access_token::RotateAccessToken,
     access_token::RevokeAccessToken,
+    member::ChangeMember,
+    member::RemoveMember,
+    member::SignOutEverywhere,
+    invitation::InviteMember,
+    invitation::RevokeInvitation,
 );
 
 /// What can be watched while it happens. The viewer is asked for again while it is watched.

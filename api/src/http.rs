@@ -4,6 +4,8 @@
 //! | --- | --- |
 //! | `/graphql` | GraphQL over HTTP, POST and GET |
 //! | `/graphql/ws` | live queries, `graphql-transport-ws` |
+//! | `/sign-in`, `/sign-in/callback`, `/sign-out` | members sign in with a browser on our own origin |
+//! | `/consent/start`, `/consent/callback` | consenting users go to Microsoft and come back |
 //! | `/healthz`, `/readyz` | whether the process lives, and whether it can serve |
 //! | `/`, `/graphiql` | GraphiQL, in development |
 //!
@@ -13,7 +15,9 @@
 mod answer;
 mod assembly;
 mod body;
-pub mod consent;
+mod consent;
+mod cookies;
+mod desk;
 mod execution;
 mod frame;
 mod graphiql;
@@ -23,6 +27,7 @@ mod media;
 mod origins;
 mod parameters;
 mod seal;
+mod sign_in;
 mod socket;
 mod trace;
 
@@ -59,6 +64,8 @@ pub struct HttpSettings {
     pub https: bool,
     /// Whether every request comes through a proxy, whose `X-Forwarded-For` says from where.
     pub behind_proxy: bool,
+    /// The origin of our own pages, whose sessions count; none: nobody signs in here with a browser.
+    pub own_origin: Option<String>,
     /// Front ends on other origins that may call it.
     pub allowed_origins: Vec<String>,
     /// What requests may amount to.
@@ -76,6 +83,7 @@ impl Default for HttpSettings {
             development: false,
             https: false,
             behind_proxy: false,
+            own_origin: None,
             allowed_origins: Vec::new(),
             limits: Limits::default(),
             readiness: Vec::new(),
@@ -204,7 +212,7 @@ impl<E: Executor> Shared<E> {
             execution,
             sockets: web::Data::new(sockets),
             readiness: web::Data::new(readiness),
-            origins: web::Data::new(Origins::new(settings.allowed_origins)),
+            origins: web::Data::new(Origins::new(settings.allowed_origins, settings.own_origin)),
             frame: web::Data::new(frame::Settings {
                 https: settings.https,
                 behind_proxy: settings.behind_proxy,

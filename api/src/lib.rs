@@ -6,8 +6,10 @@ pub mod error;
 pub mod graphql;
 pub mod http;
 pub mod limits;
+pub mod page;
 pub mod permission;
 pub mod services;
+pub mod sign_in;
 pub mod viewer;
 
 pub use http::start;

@@ -23,8 +23,12 @@ pub enum Permission {
     ReadConsents,
     /// Ask for consents.
     StartConsents,
+    /// Sign oneself out.
+    ChangeOneself,
     /// Read members.
     ReadMembers,
+    /// Read invitations, never their links.
+    ReadInvitations,
     /// Invite, change and remove members.
     ChangeMembers,
     /// Read access tokens, never their secrets.
@@ -46,13 +50,15 @@ impl Permission {
     pub const fn role(self) -> Role {
         match self {
             Self::KnowOneself
+            | Self::ChangeOneself
             | Self::ReadInventory
             | Self::ReadOperations
             | Self::ReadConsents
             | Self::ReadMembers
             | Self::DiagnoseTokens => Role::Viewer,
             Self::ScanInventory | Self::ChangeOperations | Self::StartConsents => Role::Editor,
-            Self::ChangeMembers
+            Self::ReadInvitations
+            | Self::ChangeMembers
             | Self::ReadAccessTokens
             | Self::ChangeAccessTokens
             | Self::ReadEnrollmentKeys
@@ -74,7 +80,9 @@ impl Permission {
             Self::ReadMembers => OfAccessToken::With(AccessScope::MembersRead),
             Self::ReadEnrollmentKeys => OfAccessToken::With(AccessScope::EnrollmentKeysRead),
             Self::ReadAudit => OfAccessToken::With(AccessScope::AuditRead),
-            Self::ChangeMembers
+            Self::ChangeOneself
+            | Self::ReadInvitations
+            | Self::ChangeMembers
             | Self::ReadAccessTokens
             | Self::ChangeAccessTokens
             | Self::DiagnoseTokens

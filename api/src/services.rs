@@ -1,8 +1,11 @@
 //! What the api has at hand to answer a request.
 
 use entity::{Clock, Keyring};
-use microsoft::Microsoft;
-use sea_orm::DatabaseConnection;
+use microsoft::{Microsoft, Provider};
+use sea_orm::{
+    DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait,
+};
 use url::Url;
 use worker::progress::Progress;
 use worker::queue::Queue;
@@ -14,6 +17,8 @@ pub struct Services {
     pub database: DatabaseConnection,
     /// Microsoft's clouds, for consent URLs and the code exchange only.
     pub microsoft: Microsoft,
+    /// Where members sign in.
+    pub sign_in: Provider,
     /// Seals delegated tokens.
     pub keyring: Keyring,
     /// The time.
@@ -24,4 +29,15 @@ pub struct Services {
     pub progress: Progress,
     /// Under which address people and Microsoft reach this api.
     pub public_url: Url,
+}
+
+impl Services {
+    /// A transaction that writes: on SQLite it waits for its turn now, since it cannot once it has read.
+    pub async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        self.database.begin_with_options(options).await
+    }
 }

@@ -52,6 +52,15 @@ pub struct Model {
     pub limited: bool,
     /// When the member was removed; the row stays, since others name it.
     pub removed_at: Option<DateTimeUtc>,
+    /// When the member signed out everywhere: what was issued to it before is refused.
+    pub signed_out_at: Option<DateTimeUtc>,
+}
+
+impl Model {
+    /// Whether a sign-in of this moment still counts.
+    pub fn is_signed_in_since(&self, moment: DateTimeUtc) -> bool {
+        self.signed_out_at.is_none_or(|signed_out_at| moment > signed_out_at)
+    }
 }
 
 impl Entity {

@@ -1,7 +1,7 @@
 //! An organization: the customer account inside Tenantry, and the isolation boundary.
 
-use sea_orm::Select;
 use sea_orm::entity::prelude::*;
+use sea_orm::{QueryOrder, Select};
 
 /// One organization.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -23,6 +23,11 @@ pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
 
 impl Entity {
+    /// Organizations that a person is a member of, by name.
+    pub fn by_ids(ids: &[Uuid]) -> Select<Self> {
+        Self::find().filter(Column::Id.is_in(ids.iter().copied())).order_by_asc(Column::Name)
+    }
+
     /// The organization of this name.
     pub fn by_name(name: &str) -> Select<Self> {
         Self::find().filter(Column::Name.eq(name))

@@ -1,9 +1,25 @@
 //! A session: a member who signed in with a browser on our own origin.
 
+use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::Condition;
 use sea_orm::entity::prelude::*;
 
 use crate::consent::hash;
+
+/// How long a session lasts at most.
+pub const LIFETIME: TimeDelta = TimeDelta::hours(12);
+
+/// How long a session lasts without being used.
+pub const IDLE: TimeDelta = TimeDelta::hours(2);
+
+/// After how long the cookie of a session is replaced.
+pub const ROTATION: TimeDelta = TimeDelta::minutes(15);
+
+/// How long the replaced cookie still counts: requests that were under way carry it.
+pub const OVERLAP: TimeDelta = TimeDelta::minutes(1);
+
+/// How exactly the last use is remembered.
+pub const LAST_SEEN: TimeDelta = TimeDelta::minutes(1);
 
 /// One session.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -32,7 +48,41 @@ pub struct Model {
     pub ended_at: Option<DateTimeUtc>,
 }
 
+/// What a cookie is to the session that it names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cookie {
+    /// The one that counts.
+    Current,
+    /// The one before, of a request that was under way when it was replaced.
+    Replaced,
+    /// The one before, long after: somebody copied it.
+    Stolen,
+}
+
+impl Model {
+    /// Whether it has neither ended nor run out at `now`.
+    pub fn is_open(&self, now: DateTime<Utc>) -> bool {
+        self.ended_at.is_none() && now < self.expires_at && now < self.last_seen_at + IDLE
+    }
+
+    /// What the cookie `secret` is at `now`.
+    pub fn cookie(&self, secret: &str, now: DateTime<Utc>) -> Cookie {
+        if hash(secret) == self.token_hash {
+            Cookie::Current
+        } else if now < self.rotated_at + OVERLAP {
+            Cookie::Replaced
+        } else {
+            Cookie::Stolen
+        }
+    }
+}
+
 impl Entity {
+    /// A session by its id: of a connection that began with its cookie.
+    pub fn by_id(id: Uuid) -> Select<Self> {
+        Self::find().filter(Column::Id.eq(id))
+    }
+
     /// The session that a cookie names, or named before its last rotation.
     pub fn by_cookie(secret: &str) -> Select<Self> {
         let hash = hash(secret);

@@ -14,6 +14,7 @@ mod timestamp;
 pub mod arm;
 pub mod graph;
 pub mod login;
+pub mod oidc;
 
 use std::sync::Arc;
 
@@ -37,8 +38,9 @@ pub use graph::service_principal::ServicePrincipal;
 pub use login::Login;
 pub use login::app_token::{AppToken, Audience, Freshness};
 pub use login::authorize::{AuthorizationRequest, Refusal, authorization_refusal};
-pub use login::id_token::{IdTokenError, Identity};
 pub use login::token::DelegatedGrant;
+pub use oidc::jwt::{Identity, JwtError};
+pub use oidc::{Provider, ProviderSettings, SignInRequest};
 
 use base::Base;
 use caller::Link;

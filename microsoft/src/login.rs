@@ -3,8 +3,7 @@
 pub mod app_token;
 pub mod authorize;
 pub mod discovery;
-pub mod id_token;
-mod keys;
+mod id_token;
 pub mod token;
 
 use std::sync::Arc;
@@ -17,6 +16,7 @@ use uuid::Uuid;
 use crate::base::Base;
 use crate::error::problem::Service;
 use crate::http::{Http, Repeat, Request, body_limit, patience};
+use crate::oidc::keys::Issuer;
 use crate::throttle::{Budget, Lane, Principal};
 use crate::{Audience, MicrosoftError, Settings};
 
@@ -38,23 +38,24 @@ struct Inner {
     client_id: String,
     client_secret: SecretString,
     redirect_uri: Url,
-    keys: keys::Keys,
+    issuer: Issuer,
     app_tokens: app_token::AppTokens,
 }
 
 impl Login {
     pub(crate) fn new(settings: Settings, http: Http) -> Result<Self, MicrosoftError> {
         let (arm, graph) = resource_names(&Base::new(&settings.arm_url)?, &Base::new(&settings.graph_url)?);
+        let base = Base::new(&settings.login_url)?;
         Ok(Self {
             inner: Arc::new(Inner {
+                issuer: Issuer::new(http.clone(), base.at("/organizations/v2.0")),
                 http,
-                base: Base::new(&settings.login_url)?,
+                base,
                 arm,
                 graph,
                 client_id: settings.client_id,
                 client_secret: settings.client_secret,
                 redirect_uri: settings.redirect_uri,
-                keys: keys::Keys::default(),
                 app_tokens: app_token::AppTokens::default(),
             }),
         })
@@ -70,7 +71,7 @@ impl Login {
 }
 
 /// A request without a token; Entra's own budget is kept per tenant.
-fn request(method: Method, url: Url, tenant: Uuid) -> Request {
+pub(crate) fn request(method: Method, url: Url, tenant: Uuid) -> Request {
     Request {
         service: Service::Login,
         method,

@@ -4,6 +4,7 @@ use sea_orm_migration::prelude::{
     Alias, ColumnDef, DbErr, DeriveMigrationName, MigrationTrait, SchemaManager, Table, TableCreateStatement,
     async_trait,
 };
+use sea_orm_migration::sea_orm::ConnectionTrait;
 
 use super::m20261124_000001_onboarding::{
     belongs_to, column, id, index, json, moment, owned_table, text, unique,
@@ -20,11 +21,15 @@ impl MigrationTrait for Migration {
             column("subject").text().to_owned(),
             flag("limited"),
             moment("removed_at"),
+            moment("signed_out_at"),
         ] {
             let mut member = Table::alter();
             manager.alter_table(member.table(Alias::new("member")).add_column(added).to_owned()).await?;
         }
-        unique(manager, "member", &["issuer", "subject", "organization_id"]).await?;
+        // Who was removed may be invited again.
+        let identity = "create unique index member_identity on member (issuer, subject, organization_id) \
+                        where removed_at is null";
+        manager.get_connection().execute_unprepared(identity).await?;
         for table in [reach(), invitation(), session(), access_token(), enrollment_key()] {
             manager.create_table(table).await?;
         }
@@ -45,7 +50,8 @@ impl MigrationTrait for Migration {
         for table in ["enrollment_key", "access_token", "session", "invitation", "reach"] {
             manager.drop_table(Table::drop().table(Alias::new(table)).to_owned()).await?;
         }
-        for added in ["removed_at", "limited", "subject", "issuer"] {
+        manager.get_connection().execute_unprepared("drop index member_identity").await?;
+        for added in ["signed_out_at", "removed_at", "limited", "subject", "issuer"] {
             let mut member = Table::alter();
             let member = member.table(Alias::new("member")).drop_column(Alias::new(added));
             manager.alter_table(member.to_owned()).await?;

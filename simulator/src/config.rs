@@ -43,6 +43,9 @@ pub struct Config {
     pub client_secret: String,
     /// Where its sign-ins may be sent back to, exactly; an `http` address on this machine matches with any port.
     pub redirect_uris: Vec<String>,
+    /// The same for its platform "single-page application", whose codes are redeemed without the secret, by a
+    /// page on the same origin.
+    pub spa_redirect_uris: Vec<String>,
     /// How long access tokens last; none: 60 to 90 minutes, by chance.
     pub token_lifetime: Option<Duration>,
     /// The most rows on a page of Azure Resource Manager's lists.
@@ -64,7 +67,11 @@ impl Default for Config {
             clock: Arc::new(machine_clock),
             client_id: Uuid::from_u128(0x7e2a_0000_0000_4000_8000_0000_0000_0001),
             client_secret: "simulated-secret-of-tenantry".to_owned(),
-            redirect_uris: vec!["http://127.0.0.1/consent/callback".to_owned()],
+            redirect_uris: vec![
+                "http://127.0.0.1/consent/callback".to_owned(),
+                "http://127.0.0.1/sign-in/callback".to_owned(),
+            ],
+            spa_redirect_uris: vec!["http://127.0.0.1/spa".to_owned()],
             token_lifetime: None,
             page_size: 1_000,
             tls: None,

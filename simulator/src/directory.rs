@@ -17,8 +17,11 @@ pub struct User {
     pub object_id: Uuid,
     /// The user's name.
     pub name: &'static str,
+    /// The tenant in which the user's account is.
+    pub tenant_id: Uuid,
 }
 
+/// The accounts of the customer's tenant.
 const USERS: [(&str, &str); 9] = [
     ("owner", "Olivia Owner"),
     ("user-access-administrator", "Uma Access"),
@@ -30,6 +33,9 @@ const USERS: [(&str, &str); 9] = [
     ("pim-eligible", "Pim Eligible"),
     ("guest", "Gus Guest"),
 ];
+
+/// The accounts of the other tenant: people who manage the customer's clouds.
+const MANAGERS: [(&str, &str); 2] = [("member", "Mona Member"), ("colleague", "Cole League")];
 
 /// What a test laid over a subscription of the seed.
 #[derive(Clone, Debug, Default)]
@@ -75,10 +81,13 @@ pub(crate) struct Directory {
 
 impl Directory {
     pub(crate) fn new(world: &World, client_secret: String, now: DateTime<Utc>) -> Self {
-        let users = USERS.iter().zip(1..).map(|(&(key, name), number)| User {
+        let at_home = USERS.iter().map(|user| (user, world.tenant_id));
+        let elsewhere = MANAGERS.iter().map(|user| (user, world.other_tenant_id));
+        let users = at_home.chain(elsewhere).zip(1..).map(|((&(key, name), tenant_id), number)| User {
             key,
             name,
             object_id: guid(world.seed, "user", number),
+            tenant_id,
         });
         let automation = (guid(world.seed, "automation", 1), guid(world.seed, "automation", 2));
         let mut directory = Self {

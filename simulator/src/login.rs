@@ -25,6 +25,9 @@ pub(crate) struct Code {
     pub(crate) tenant: String,
     pub(crate) user: Uuid,
     pub(crate) user_name: String,
+    pub(crate) user_tenant: Uuid,
+    /// For a single-page application: redeemed without a secret.
+    pub(crate) is_spa: bool,
     pub(crate) scope: String,
     pub(crate) expires_at: DateTime<Utc>,
     pub(crate) redeemed: bool,

@@ -1,8 +1,16 @@
-//! A person with a browser, who goes through a consent: for demonstrations and tests.
+//! A person with a browser, who goes through a consent or signs in: for demonstrations and tests.
 
-use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use reqwest::header::{COOKIE, HeaderMap, LOCATION, SET_COOKIE};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, Url};
+
+use crate::state::lock;
+
+/// Redirects that a browser follows before it gives up.
+const REDIRECTS: usize = 10;
 
 /// What the person decides on Microsoft's page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +55,8 @@ pub struct Answer {
 pub struct Person {
     user: String,
     client: Client,
+    /// By host and name; the simulator and Tenantry are different hosts even on one machine.
+    cookies: Mutex<BTreeMap<(String, String), String>>,
 }
 
 impl Person {
@@ -54,7 +64,61 @@ impl Person {
     pub fn new(user: &str) -> Self {
         #[expect(clippy::disallowed_methods, reason = "a browser, not a client of Microsoft")]
         let client = Client::builder().redirect(Policy::none()).no_proxy().build();
-        Self { user: user.to_owned(), client: client.expect("a client without settings of its own") }
+        let client = client.expect("a client without settings of its own");
+        Self { user: user.to_owned(), client, cookies: Mutex::default() }
+    }
+
+    /// Opens a link and signs in where that is asked for, with all cookies, until a page stays.
+    pub async fn sign_in(&self, link: &str) -> reqwest::Result<Answer> {
+        let mut to = link.to_owned();
+        for _ in 0..REDIRECTS {
+            let mut opened = self.visit(&to).await?;
+            if let Opened::Stayed(page) = &opened
+                && page.status == 200
+                && page.url.path().ends_with("/oauth2/v2.0/authorize")
+            {
+                opened = self.decide(page.url.as_str(), Decision::Accept).await?;
+            }
+            match opened {
+                Opened::Stayed(page) => return Ok(page),
+                Opened::Passed { to: next, .. } => to = joined(&to, &next),
+            }
+        }
+        self.follow(&to, None).await
+    }
+
+    /// What a browser sends as `Cookie` to this address; none: it has no cookie for it.
+    pub fn cookie(&self, link: &str) -> Option<String> {
+        let host = host(link);
+        let cookies = lock(&self.cookies);
+        let mine = cookies.iter().filter(|((known, _), _)| *known == host);
+        let pairs: Vec<_> = mine.map(|((_, name), value)| format!("{name}={value}")).collect();
+        if pairs.is_empty() { None } else { Some(pairs.join("; ")) }
+    }
+
+    async fn visit(&self, link: &str) -> reqwest::Result<Opened> {
+        let mut request = self.client.get(link);
+        if let Some(cookie) = self.cookie(link) {
+            request = request.header(COOKIE, cookie);
+        }
+        let response = request.send().await?;
+        self.take(link, response.headers());
+        opened(response).await
+    }
+
+    /// Keeps the cookies that came with an answer, and forgets those that were taken back.
+    pub fn take(&self, link: &str, headers: &HeaderMap) {
+        let mut cookies = lock(&self.cookies);
+        for cookie in headers.get_all(SET_COOKIE).iter().filter_map(|cookie| cookie.to_str().ok()) {
+            let (pair, attributes) = cookie.split_once(';').unwrap_or((cookie, ""));
+            let Some((name, value)) = pair.split_once('=') else { continue };
+            let key = (host(link), name.trim().to_owned());
+            if attributes.to_ascii_lowercase().contains("max-age=0") {
+                cookies.remove(&key);
+            } else {
+                cookies.insert(key, value.to_owned());
+            }
+        }
     }
 
     /// Follows the link to Microsoft, decides there, and follows Microsoft back.
@@ -112,6 +176,15 @@ pub enum Opened {
     },
     /// It was a page.
     Stayed(Answer),
+}
+
+fn host(link: &str) -> String {
+    Url::parse(link).ok().map(|url| url.authority().to_owned()).unwrap_or_default()
+}
+
+fn joined(base: &str, link: &str) -> String {
+    let joined = Url::parse(base).and_then(|base| base.join(link));
+    joined.map_or_else(|_| link.to_owned(), |joined| joined.to_string())
 }
 
 async fn opened(response: Response) -> reqwest::Result<Opened> {

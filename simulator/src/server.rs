@@ -55,6 +55,8 @@ pub(crate) struct Incoming {
     pub(crate) path: String,
     pub(crate) query: Vec<(String, String)>,
     pub(crate) authorization: Option<String>,
+    /// Whether a page sent it.
+    pub(crate) has_origin: bool,
     pub(crate) body: Vec<u8>,
 }
 
@@ -320,6 +322,7 @@ async fn answer(state: web::Data<State>, request: HttpRequest, body: web::Bytes)
         path: request.path().to_owned(),
         query: url::form_urlencoded::parse(request.query_string().as_bytes()).into_owned().collect(),
         authorization: header("authorization").map(str::to_owned),
+        has_origin: header("origin").is_some(),
         body: body.to_vec(),
     };
     let latency = state.dials().latency;

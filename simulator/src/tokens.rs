@@ -14,6 +14,8 @@ use crate::state::{State, lock};
 pub(crate) enum Audience {
     Arm,
     Graph,
+    /// Tenantry's own api, as its app registration exposes it.
+    Tenantry,
 }
 
 impl Audience {
@@ -45,6 +47,7 @@ pub(crate) struct Subject<'a> {
     pub(crate) object_id: Uuid,
     pub(crate) client_id: Uuid,
     pub(crate) user: Option<&'a str>,
+    pub(crate) tenant_id: Uuid,
     pub(crate) roles: &'a [&'a str],
 }
 
@@ -52,7 +55,19 @@ pub(crate) struct Subject<'a> {
 pub(crate) fn access_token(state: &State, resource: &str, subject: &Subject<'_>) -> (String, i64) {
     let now = state.now();
     let lifetime = state.token_lifetime();
-    let tenant = state.world.tenant_id;
+    let tenant = subject.tenant_id;
+    let ours = subject.client_id.to_string();
+    if resource.trim_start_matches("api://") == ours {
+        // <https://learn.microsoft.com/en-us/entra/identity-platform/access-tokens#token-formats>: version 2.
+        let claims = json!({
+            "aud": ours, "iss": format!("{}/{tenant}/v2.0", state.base_url()), "azp": ours, "azpacr": "0",
+            "iat": now.timestamp(), "nbf": now.timestamp(), "exp": now.timestamp() + lifetime,
+            "name": subject.user, "oid": subject.object_id, "scp": "access", "tid": tenant,
+            "sub": Uuid::new_v5(&subject.client_id, subject.object_id.as_bytes()),
+            "uti": Uuid::new_v4().simple().to_string(), "ver": "2.0",
+        });
+        return (state.keys.sign(&claims), lifetime);
+    }
     let mut claims = json!({
         "aud": resource, "iss": format!("https://sts.windows.net/{tenant}/"),
         "iat": now.timestamp(), "nbf": now.timestamp(), "exp": now.timestamp() + lifetime,

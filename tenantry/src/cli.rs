@@ -35,6 +35,8 @@ pub enum Command {
     Migrate(DatabaseArguments),
     /// Run the simulated Microsoft cloud alone.
     Simulate(SimulateArguments),
+    /// Print a one-time link by which the first person becomes an organization's administrator.
+    Bootstrap(BootstrapArguments),
     /// Print a signed development token: what a viewer presents to the api.
     Token(TokenArguments),
     /// Print the GraphQL schema.
@@ -128,6 +130,18 @@ pub struct TokenArguments {
     /// How long the token is good for, such as `8h` or `30m`; at most 30 days.
     #[arg(long, default_value = "8h", value_parser = parse_duration)]
     pub expires_in: std::time::Duration,
+}
+
+#[derive(Args)]
+pub struct BootstrapArguments {
+    #[command(flatten)]
+    pub database: DatabaseArguments,
+    /// The address under which people reach the api, such as `https://tenantry.example.com`.
+    #[arg(long, env = "TENANTRY_PUBLIC_URL")]
+    pub public_url: url::Url,
+    /// The organization's name; it is created if there is none of this name.
+    #[arg(long, default_value = "Default")]
+    pub organization: String,
 }
 
 fn parse_duration(text: &str) -> Result<std::time::Duration, humantime::DurationError> {

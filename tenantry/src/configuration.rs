@@ -1,5 +1,7 @@
 //! The configuration: read from the environment or the command line, checked as a whole.
 
+mod sign_in;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,6 +13,8 @@ use entity::Keyring;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 use worker::Pace;
+
+pub use sign_in::{SignInSettings, entra, redirect_uri};
 
 /// Less would only be noise.
 const SHORTEST: Duration = Duration::from_secs(1);
@@ -50,6 +54,8 @@ pub struct Settings {
     /// Where Microsoft Graph is.
     #[arg(long, env = "MICROSOFT_GRAPH_URL", default_value = "https://graph.microsoft.com")]
     microsoft_graph_url: String,
+    #[command(flatten)]
+    sign_in: SignInSettings,
     /// Origins of front ends that may call the api from a browser, parted by commas.
     #[arg(long, env = "TENANTRY_ALLOWED_ORIGINS", value_delimiter = ',')]
     allowed_origins: Vec<String>,
@@ -98,6 +104,8 @@ pub struct Configuration {
     pub keyring: Keyring,
     /// Where Microsoft is, and who we are there.
     pub microsoft: microsoft::Settings,
+    /// Where members sign in.
+    pub sign_in: microsoft::ProviderSettings,
     /// Front ends on other origins.
     pub allowed_origins: Vec<String>,
     /// After how long a worker that died is replaced.
@@ -158,6 +166,13 @@ impl Settings {
         for origin in &self.allowed_origins {
             address("TENANTRY_ALLOWED_ORIGINS", origin, &mut problems);
         }
+        let known = sign_in::Known {
+            login_url: login_url.as_ref(),
+            client_id: client_id.as_ref(),
+            client_secret: client_secret.as_ref(),
+            public_url: public_url.as_ref(),
+        };
+        let sign_in = self.sign_in.check(&known, &mut problems);
         let checked = || {
             let public_url = public_url?;
             let redirect_uri = callback(&public_url);
@@ -172,6 +187,7 @@ impl Settings {
                 public_url,
                 keyring: keyring?,
                 microsoft,
+                sign_in: sign_in?,
                 allowed_origins: self.allowed_origins,
                 worker_lease: self.worker_lease,
                 pace: Pace {

@@ -1,14 +1,16 @@
 //! Development tokens: who holds one is a viewer.
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 use api::authentication::DevelopmentTokens;
 use chrono::TimeDelta;
-use entity::{Clock, Keyring, Owned, member, organization};
+use entity::{Clock, Keyring, Owned, member};
 use sea_orm::{ActiveModelTrait, ColumnTrait, DatabaseConnection, DbErr, QueryFilter, Set};
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
+use crate::bootstrap::ensure_organization;
 use crate::cli::{Role, TokenArguments};
+use crate::runtime::require_migrated;
 
 /// The longest that a development token may last.
 const LONGEST: TimeDelta = TimeDelta::days(30);
@@ -19,8 +21,7 @@ pub async fn print_token(arguments: TokenArguments) -> anyhow::Result<()> {
     let expires_in = TimeDelta::from_std(arguments.expires_in).unwrap_or(TimeDelta::MAX);
     ensure!(expires_in <= LONGEST, "--expires-in is more than 30 days");
     let database = migration::connect(&arguments.database.database_url, 1).await?;
-    let pending = migration::pending(&database).await.context("reading the database")?;
-    ensure!(pending.is_empty(), "the database's tables are not up to date: run `tenantry migrate` first");
+    require_migrated(&database).await?;
     let clock = Clock::system();
     let member = ensure_member(&database, &clock, &arguments.organization, arguments.role.into()).await?;
     println!("{}", token_of(&keyring, &clock, &member, expires_in).expose_secret());
@@ -45,19 +46,12 @@ pub async fn ensure_member(
     name: &str,
     role: member::Role,
 ) -> Result<member::Model, DbErr> {
-    let now = clock.now();
-    let organization = if let Some(known) = organization::Entity::by_name(name).one(database).await? {
-        known
-    } else {
-        let created = organization::ActiveModel {
-            id: Set(Uuid::now_v7()),
-            name: Set(name.to_owned()),
-            created_at: Set(now),
-        };
-        created.insert(database).await?
-    };
-    let existing =
-        member::Entity::owned_by(organization.id).filter(member::Column::Role.eq(role)).one(database).await?;
+    let organization = ensure_organization(database, clock, name).await?;
+    let existing = member::Entity::owned_by(organization.id)
+        .filter(member::Column::Role.eq(role))
+        .filter(member::Column::RemovedAt.is_null())
+        .one(database)
+        .await?;
     if let Some(member) = existing {
         return Ok(member);
     }
@@ -66,7 +60,7 @@ pub async fn ensure_member(
         organization_id: Set(organization.id),
         display_name: Set("Development".to_owned()),
         role: Set(role),
-        created_at: Set(now),
+        created_at: Set(clock.now()),
         ..Default::default()
     };
     created.insert(database).await

@@ -1,5 +1,6 @@
 //! The executable: one binary, one image, sub-commands.
 
+mod bootstrap;
 mod cli;
 mod configuration;
 mod demo;
@@ -41,6 +42,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Worker(settings) => runtime::worker(settings.check(configuration::Needs::Apart)?).await,
         Command::Migrate(database) => runtime::migrate(&database).await,
         Command::Simulate(arguments) => simulate::run(arguments).await,
+        Command::Bootstrap(arguments) => bootstrap::print_link(&arguments).await,
         Command::Token(arguments) => development::print_token(arguments).await,
         Command::Schema => {
             println!("{}", api::graphql::sdl());

@@ -5,9 +5,9 @@ use std::time::Duration;
 use anyhow::Context as _;
 use api::Services;
 use api::http::{Check, HttpSettings, RunningServer};
-use entity::Clock;
-use microsoft::Microsoft;
-use sea_orm::DatabaseConnection;
+use entity::{Clock, member};
+use microsoft::{Microsoft, Provider};
+use sea_orm::{DatabaseConnection, PaginatorTrait};
 use secrecy::ExposeSecret;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
@@ -28,6 +28,7 @@ const CONNECTIONS: u32 = 16;
 pub struct Parts {
     pub database: DatabaseConnection,
     pub microsoft: Microsoft,
+    pub sign_in: Provider,
     pub queue: Queue,
     pub progress: Progress,
     pub clock: Clock,
@@ -48,13 +49,15 @@ impl Parts {
             }
             None => (Queue::memory(), Progress::memory()),
         };
-        Ok(Self { database, microsoft, queue, progress, clock, configuration })
+        let sign_in = Provider::new(configuration.sign_in.clone(), clock.as_fn())?;
+        Ok(Self { database, microsoft, sign_in, queue, progress, clock, configuration })
     }
 
     fn services(&self) -> Services {
         Services {
             database: self.database.clone(),
             microsoft: self.microsoft.clone(),
+            sign_in: self.sign_in.clone(),
             keyring: self.configuration.keyring.clone(),
             clock: self.clock.clone(),
             queue: self.queue.clone(),
@@ -86,8 +89,23 @@ impl Parts {
             ..HttpSettings::default()
         };
         let server = api::start(settings, &self.services(), shutdown)?;
+        self.warn_if_nobody_can_sign_in();
         tracing::info!(address = %server.address(), "the api listens");
         Ok(server)
+    }
+
+    /// A fresh installation has no member, and no default password either.
+    fn warn_if_nobody_can_sign_in(&self) {
+        let database = self.database.clone();
+        tokio::spawn(async move {
+            match member::Entity::with_identity().count(&database).await {
+                Ok(0) => {
+                    tracing::warn!("nobody can sign in yet: run `tenantry bootstrap` for a one-time link")
+                }
+                Ok(_) => {}
+                Err(error) => tracing::warn!(%error, "the members could not be counted"),
+            }
+        });
     }
 
     fn readiness(&self) -> Vec<Check> {
@@ -176,7 +194,8 @@ pub async fn migrate(arguments: &DatabaseArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn require_migrated(database: &DatabaseConnection) -> anyhow::Result<()> {
+/// Refuses a database whose tables are older than this program.
+pub async fn require_migrated(database: &DatabaseConnection) -> anyhow::Result<()> {
     let pending = migration::pending(database).await.context("reading the database")?;
     anyhow::ensure!(
         pending.is_empty(),

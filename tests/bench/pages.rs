@@ -10,11 +10,13 @@ use api::Services;
 use api::authentication::DevelopmentTokens;
 use api::http::HttpSettings;
 use chrono::TimeDelta;
+use microsoft::Provider;
 use sea_orm::DatabaseConnection;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, PgPool};
+use support::app::no_issuer;
 use support::cloud::Cloud;
 use support::figures::{Figure, percentile, rate};
 use support::ground::{CONNECTIONS, Ground};
@@ -77,6 +79,7 @@ impl Client {
         let services = Services {
             database,
             microsoft: context.microsoft.clone(),
+            sign_in: Provider::new(no_issuer()?, context.clock.as_fn())?,
             keyring: context.keyring.clone(),
             clock: context.clock.clone(),
             queue: context.queue.clone(),

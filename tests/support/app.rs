@@ -9,7 +9,7 @@ use api::authentication::DevelopmentTokens;
 use api::http::{HttpSettings, RunningServer};
 use chrono::TimeDelta;
 use entity::{Keyring, member, organization};
-use microsoft::Microsoft;
+use microsoft::{Microsoft, Provider, ProviderSettings};
 use sea_orm::{ActiveModelTrait, DatabaseConnection, Set};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
@@ -84,6 +84,7 @@ impl TestApp {
         let services = Services {
             database: database.clone(),
             microsoft: microsoft.clone(),
+            sign_in: Provider::new(sign_in(&simulator, &public_url)?, clock.clock().as_fn())?,
             keyring: keyring.clone(),
             clock: clock.clock(),
             queue: bell.queue.clone(),
@@ -253,6 +254,31 @@ pub fn settings(simulator: &Simulator, public_url: &Url) -> Result<microsoft::Se
         client_id: simulator.client_id().to_string(),
         client_secret: SecretString::from(simulator.client_secret()),
         redirect_uri: public_url.join("consent/callback")?,
+    })
+}
+
+/// The sign-in settings of a Tenantry that is reached at `public_url`: people of any tenant.
+pub fn sign_in(simulator: &Simulator, public_url: &Url) -> Result<ProviderSettings> {
+    let client_id = simulator.client_id().to_string();
+    Ok(ProviderSettings {
+        issuer: Url::parse(&simulator.base_url())?.join("organizations/v2.0")?,
+        audiences: vec![client_id.clone(), format!("api://{client_id}")],
+        client_id,
+        client_secret: Some(SecretString::from(simulator.client_secret())),
+        redirect_uri: public_url.join("sign-in/callback")?,
+        tenants: Vec::new(),
+    })
+}
+
+/// An issuer at an address where nobody listens.
+pub fn no_issuer() -> Result<ProviderSettings> {
+    Ok(ProviderSettings {
+        issuer: Url::parse("http://127.0.0.1:1/")?,
+        client_id: "nobody".to_owned(),
+        client_secret: None,
+        redirect_uri: Url::parse("http://tenantry.example/sign-in/callback")?,
+        audiences: Vec::new(),
+        tenants: Vec::new(),
     })
 }
 

@@ -47,6 +47,11 @@ impl DevelopmentTokens {
         SecretString::from(token)
     }
 
+    /// Whether a whole token is meant to be one of these: no issuer of members' tokens signs by this algorithm.
+    pub fn is_meant(token: &str) -> bool {
+        jsonwebtoken::decode_header(token).is_ok_and(|header| header.alg == Algorithm::HS256)
+    }
+
     /// The member whom `token` names, or why it names none.
     pub fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Uuid, TokenRefused> {
         if !is_complete(token) {
@@ -67,7 +72,7 @@ impl DevelopmentTokens {
 }
 
 /// Whether nothing of it was cut off: three segments, the first two of them JSON, and a whole signature.
-fn is_complete(token: &str) -> bool {
+pub(super) fn is_complete(token: &str) -> bool {
     let segments: Vec<&str> = token.split('.').collect();
     let [header, claims, signature] = segments[..] else { return false };
     let is_object = |segment: &str| {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use moka::future::Cache;
 use sea_orm::DbErr;
+use tokio::runtime::Handle;
 
 use super::{TokenRefused, unavailable};
 
@@ -16,16 +17,10 @@ const FRESH: Duration = Duration::from_millis(500);
 const KEPT: u64 = 100_000;
 
 /// What is known for half a second. Those who ask for the same at once cause one look.
-pub(super) struct Fresh<K, V>(Cache<K, V>);
-
-impl<K, V> Default for Fresh<K, V>
-where
-    K: Hash + Eq + Send + Sync + 'static,
-    V: Clone + Send + Sync + 'static,
-{
-    fn default() -> Self {
-        Self(Cache::builder().max_capacity(KEPT).time_to_live(FRESH).build())
-    }
+pub(super) struct Fresh<K, V> {
+    cache: Cache<K, V>,
+    /// Looks are taken on the process's own runtime: no connection dies with a thread of the server.
+    runtime: Handle,
 }
 
 impl<K, V> Fresh<K, V>
@@ -33,12 +28,20 @@ where
     K: Hash + Eq + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
+    pub(super) fn new(runtime: Handle) -> Self {
+        Self { cache: Cache::builder().max_capacity(KEPT).time_to_live(FRESH).build(), runtime }
+    }
+
     /// What is known of `key`, or else what `look` finds. What a look could not find out is not kept.
     pub(super) async fn get(
         &self,
         key: K,
-        look: impl Future<Output = Result<V, DbErr>>,
+        look: impl Future<Output = Result<V, DbErr>> + Send + 'static,
     ) -> Result<V, TokenRefused> {
-        self.0.try_get_with(key, look).await.map_err(|error| unavailable(&error))
+        let look = async {
+            let looked = self.runtime.spawn(look).await;
+            looked.unwrap_or_else(|error| Err(DbErr::Custom(error.to_string())))
+        };
+        self.cache.try_get_with(key, look).await.map_err(|error| unavailable(&error))
     }
 }

@@ -10,7 +10,8 @@ use sea_orm::{
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
-use super::{Page, SealedRequest, pending};
+use super::{SealedRequest, pending};
+use crate::page::Page;
 use crate::services::Services;
 
 /// The query of a browser that comes back, and the secret it was marked with.
@@ -53,7 +54,7 @@ async fn accept(services: &Services, returned: Returned) -> Result<Page, Page> {
         Err(failure) => {
             tracing::warn!(consent.id = %consent.id, failure.code, failure.trace_id, "consent not granted");
             refuse(services, &consent, &failure).await.map_err(|error| Page::broken(&error))?;
-            Err(Page::refused(&failure))
+            Err(Page::consent_refused(&failure))
         }
     }
 }
@@ -126,7 +127,7 @@ async fn grant(services: &Services, consent: &consent::Model, returned: &Returne
                  id to whoever runs this installation.",
             )
         })?;
-    if identity.tenant_id != consent.entra_tenant_id {
+    if identity.tenant_id != Some(consent.entra_tenant_id) {
         return Err(Failure::new(
             "WRONG_TENANT",
             true,

@@ -1,14 +1,17 @@
 //! Asks for a consent, and sends the browser that follows the link to Microsoft.
 
 use entity::consent::{self, Kind, State};
+use entity::{Owned, tenant};
 use microsoft::{AuthorizationRequest, MicrosoftError};
-use sea_orm::{ActiveModelTrait, ColumnTrait, DbErr, EntityTrait, QueryFilter, Set};
+use sea_orm::{ActiveModelTrait, ColumnTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, Set};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 use uuid::Uuid;
 
-use super::{Page, SealedRequest, pending, random_secret};
+use super::{SealedRequest, pending};
+use crate::page::Page;
 use crate::services::Services;
+use crate::sign_in::random_secret;
 use crate::viewer::Viewer;
 
 /// The longest domain name there is.
@@ -23,6 +26,9 @@ pub enum StartConsentError {
     /// Microsoft knows no such tenant.
     #[error("Microsoft knows no tenant of this GUID or domain name. Check the spelling.")]
     TenantNotFound,
+    /// The viewer is limited to other tenants.
+    #[error("You are limited to other tenants. Ask an ADMIN of your organization to start this consent.")]
+    OutsideReach,
     /// Microsoft could not be asked.
     #[error("{}", .0.person_message())]
     Microsoft(#[source] MicrosoftError),
@@ -37,6 +43,7 @@ impl StartConsentError {
         match self {
             Self::InvalidTenant => "INVALID_TENANT",
             Self::TenantNotFound => "TENANT_NOT_FOUND",
+            Self::OutsideReach => "OUTSIDE_REACH",
             Self::Microsoft(error) => error.code(),
             Self::Database(_) => "INTERNAL",
         }
@@ -59,6 +66,11 @@ pub async fn start(
             MicrosoftError::NotFound { .. } => StartConsentError::TenantNotFound,
             error => StartConsentError::Microsoft(error),
         })?;
+    if let Some(holder) = viewer.limited_by
+        && !reaches(services, viewer, holder, entra_tenant_id).await?
+    {
+        return Err(StartConsentError::OutsideReach);
+    }
     let id = Uuid::now_v7();
     let state = random_secret();
     let request = SealedRequest {
@@ -92,6 +104,19 @@ pub async fn start(
     link.set_path("/consent/start");
     link.query_pairs_mut().clear().append_pair("state", state.expose_secret());
     Ok((asked, link))
+}
+
+/// Whether somebody who is limited reaches the tenant; one that is not connected yet is reached by nobody who
+/// is.
+async fn reaches(
+    services: &Services,
+    viewer: &Viewer,
+    holder: Uuid,
+    entra_tenant_id: Uuid,
+) -> Result<bool, DbErr> {
+    let reached = tenant::Entity::within(tenant::Entity::owned_by(viewer.organization_id), holder);
+    let reached = reached.filter(tenant::Column::EntraTenantId.eq(entra_tenant_id));
+    Ok(reached.count(&services.database).await? > 0)
 }
 
 /// A browser follows the link: answers where Microsoft asks for the consent, and the secret by which this

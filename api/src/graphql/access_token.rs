@@ -18,11 +18,11 @@ pub use rotate_access_token::RotateAccessToken;
 
 use super::batch::Batch;
 use super::ids::Kind;
+use super::member::Member;
+use super::reach::{self, Reach, Reaches};
 use super::scalars::DateTime;
-use super::scope::{Scope, or_null};
+use super::scope::Scope;
 use super::stored::{Identified, Row, Stored};
-use super::tenant::Tenant;
-use super::viewer::Member;
 use crate::permission::Permission;
 
 /// What an access token may do.
@@ -75,6 +75,7 @@ pub struct AccessToken {
 
 struct Siblings {
     members: Batch<Member>,
+    reaches: Reaches,
 }
 
 impl Stored for AccessToken {
@@ -87,7 +88,10 @@ impl Stored for AccessToken {
     }
 
     fn together(rows: Vec<Row<Self>>) -> Vec<Self> {
-        let siblings = Arc::new(Siblings { members: Batch::of(rows.iter().map(|row| row.created_by)) });
+        let siblings = Arc::new(Siblings {
+            members: Batch::of(rows.iter().map(|row| row.created_by)),
+            reaches: Reaches::of(rows.iter().map(|row| row.id)),
+        });
         rows.into_iter().map(|row| Self { row, siblings: Arc::clone(&siblings) }).collect()
     }
 }
@@ -126,16 +130,10 @@ impl AccessToken {
         Ok(self.row.state(scope.services.clock.now()).into())
     }
 
-    /// The tenants that it is limited to; null: it reaches all of them, future ones included.
-    async fn tenants(&self, ctx: &Context<'_>) -> Option<Vec<Tenant>> {
-        let found = async {
-            if !self.row.limited {
-                return Ok(None);
-            }
-            let scope = Scope::of(ctx, Permission::KnowOneself)?;
-            access_tokens::reached(scope, self.row.id).await.map(Some)
-        };
-        or_null(ctx, found.await)
+    /// What it reaches.
+    async fn reach(&self, ctx: &Context<'_>) -> Result<Reach> {
+        let scope = Scope::of(ctx, Permission::KnowOneself)?;
+        reach::of(scope, &self.siblings.reaches, self.row.id, self.row.limited).await
     }
 
     /// The member who created it.

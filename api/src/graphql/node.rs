@@ -9,6 +9,8 @@ use uuid::Uuid;
 use super::access_token::AccessToken;
 use super::consent::Consent;
 use super::ids::{self, Kind};
+use super::invitation::Invitation;
+use super::member::Member;
 use super::operation::Operation;
 use super::pager::check_length;
 use super::resource::Resource;
@@ -16,7 +18,7 @@ use super::scope::{Scope, internal, or_null};
 use super::stored::{Stored, find_rows};
 use super::subscription::AzureSubscription;
 use super::tenant::Tenant;
-use super::viewer::{Member, Organization};
+use super::viewer::Organization;
 
 /// Anything that has an id.
 #[derive(Interface)]
@@ -38,6 +40,8 @@ pub enum Node {
     Consent(Consent),
     /// An access token.
     AccessToken(AccessToken),
+    /// An invitation.
+    Invitation(Invitation),
 }
 
 /// The queries of this file.
@@ -89,6 +93,7 @@ async fn find_kind(ctx: &Context<'_>, kind: Kind, rows: Vec<Uuid>) -> Result<Vec
         Kind::Operation => find_as(ctx, rows, Node::Operation).await,
         Kind::Consent => find_as(ctx, rows, Node::Consent).await,
         Kind::AccessToken => find_as(ctx, rows, Node::AccessToken).await,
+        Kind::Invitation => find_as(ctx, rows, Node::Invitation).await,
     }
 }
 

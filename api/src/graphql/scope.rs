@@ -4,10 +4,7 @@ use std::error::Error as StdError;
 
 use async_graphql::{Context, Error, Result};
 use entity::Owned;
-use sea_orm::{
-    DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, Select, SqliteTransactionMode,
-    TransactionOptions, TransactionTrait,
-};
+use sea_orm::{DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, Select};
 
 use crate::error::ErrorCode;
 use crate::permission::{Missing, Permission};
@@ -54,13 +51,9 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// A transaction that writes: on SQLite it waits for its turn now, since it cannot once it has read.
+    /// A transaction that writes.
     pub async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
-        let options = TransactionOptions {
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..TransactionOptions::default()
-        };
-        self.database().begin_with_options(options).await
+        self.services.begin().await
     }
 }
 

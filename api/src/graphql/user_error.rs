@@ -32,6 +32,14 @@ pub enum UserErrorCode {
     InvalidOverlap,
     /// The access token has expired or was revoked.
     NotActive,
+    /// What somebody is to reach contradicts itself, or the role.
+    InvalidReach,
+    /// The organization would have nobody left who decides who may do what.
+    LastAdmin,
+    /// The invitation was accepted, or is not good any more.
+    NotOpen,
+    /// The viewer is limited to other tenants.
+    OutsideReach,
 }
 
 /// Something that the person who asked can do something about.

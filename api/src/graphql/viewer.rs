@@ -1,29 +1,18 @@
 //! Who asks: the viewer, its member and its organization.
 
-use async_graphql::{Context, Enum, ID, Object, Result};
-use entity::{member, organization};
+use async_graphql::{Context, ID, Object, Result};
+use entity::organization;
 use uuid::Uuid;
 
 use super::access_token::AccessToken;
 use super::ids::Kind;
+use super::member::Member;
 use super::scalars::DateTime;
 use super::scope::{Scope, or_null};
 use super::stored::{Identified, Row, Stored, find_row};
 use crate::error::ErrorCode;
 use crate::permission::Permission;
 use crate::viewer::Actor;
-
-/// What a member may do; each role includes the ones before it.
-#[derive(Enum, Clone, Copy, PartialEq, Eq)]
-#[graphql(name = "Role", remote = "entity::member::Role")]
-pub enum Role {
-    /// Reads.
-    Viewer,
-    /// Starts work.
-    Editor,
-    /// Decides who may do what.
-    Admin,
-}
 
 /// The query of this file.
 #[derive(Default)]
@@ -117,46 +106,5 @@ impl Organization {
     /// When it was created.
     async fn created_at(&self) -> DateTime {
         self.0.created_at.into()
-    }
-}
-
-/// A member.
-pub struct Member(member::Model);
-
-impl Stored for Member {
-    type Entity = member::Entity;
-    const READ: Permission = Permission::ReadMembers;
-    const ID: member::Column = member::Column::Id;
-
-    fn row_id(row: &Row<Self>) -> Uuid {
-        row.id
-    }
-
-    fn together(rows: Vec<Row<Self>>) -> Vec<Self> {
-        rows.into_iter().map(Self).collect()
-    }
-}
-
-impl Identified for Member {
-    const KIND: Kind = Kind::Member;
-}
-
-/// A person who signs in, with a role in the organization. Needs the role `VIEWER`, or the scope
-/// `members:read`.
-#[Object(name = "Member")]
-impl Member {
-    /// Its id.
-    pub(super) async fn id(&self) -> ID {
-        Self::KIND.id(self.0.id)
-    }
-
-    /// What others call this person.
-    async fn display_name(&self) -> &str {
-        &self.0.display_name
-    }
-
-    /// What this person may do.
-    async fn role(&self) -> Role {
-        self.0.role.into()
     }
 }

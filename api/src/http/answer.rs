@@ -33,6 +33,7 @@ pub(super) struct Refusal {
     challenge: Option<String>,
     allow: Option<&'static str>,
     hangs_up: bool,
+    ends_session: bool,
 }
 
 impl Refusal {
@@ -48,7 +49,7 @@ impl Refusal {
             extensions.set("retryable", code.is_retryable());
         }
         let challenge = errors.first().and_then(insufficient);
-        Self { code, errors, challenge, allow: None, hangs_up: false }
+        Self { code, errors, challenge, allow: None, hangs_up: false, ends_session: false }
     }
 
     /// With one more thing for programs to know.
@@ -164,7 +165,8 @@ impl From<TokenRefused> for Refusal {
             _ => (ErrorCode::Unauthenticated, "invalid_token"),
         };
         let challenge = format!("Bearer error=\"{error}\", error_description=\"{message}\"");
-        Self { challenge: Some(challenge), ..Self::new(code, message) }.with("reason", reason)
+        let ends_session = refused == TokenRefused::SessionEnded;
+        Self { challenge: Some(challenge), ends_session, ..Self::new(code, message) }.with("reason", reason)
     }
 }
 
@@ -194,6 +196,11 @@ impl From<Refused> for Refusal {
 }
 
 impl Answer {
+    /// Whether it was refused since the session has ended: then its cookie goes.
+    pub(super) fn ends_session(&self) -> bool {
+        matches!(self, Self::Refused(refusal) if refusal.ends_session)
+    }
+
     /// The answer over HTTP.
     pub(super) fn respond(self, media: Media, trace: &TraceId) -> HttpResponse {
         match self {

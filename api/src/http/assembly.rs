@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use super::consent::Desk;
+use super::desk::Desk;
 use super::{HttpServices, HttpSettings, RunningServer, Server, StartError};
 use crate::authentication::Authenticator;
 use crate::graphql;
@@ -17,13 +17,12 @@ pub fn start(
     services: &Services,
     shutdown: CancellationToken,
 ) -> Result<RunningServer, StartError> {
-    let desk = Desk::new(services.clone(), Handle::current());
+    let runtime = Handle::current();
+    let desk = Desk::new(services.clone(), runtime.clone());
+    let own_origin = services.public_url.origin().ascii_serialization();
+    let settings = HttpSettings { own_origin: Some(own_origin), ..settings };
     let http = HttpServices {
-        authenticator: Arc::new(Authenticator::new(
-            services.database.clone(),
-            &services.keyring,
-            services.clock.clone(),
-        )),
+        authenticator: Arc::new(Authenticator::new(services, &runtime)),
         routes: Arc::new(move |routes| desk.configure(routes)),
     };
     Server::start(settings, graphql::schema(Some(services.clone())), http, shutdown)

@@ -78,7 +78,10 @@ fn is_preflight(request: &ServiceRequest) -> bool {
 fn permission() -> HttpResponse {
     HttpResponse::NoContent()
         .insert_header((ACCESS_CONTROL_ALLOW_METHODS, "GET, POST"))
-        .insert_header((ACCESS_CONTROL_ALLOW_HEADERS, "authorization, content-type, x-request-id"))
+        .insert_header((
+            ACCESS_CONTROL_ALLOW_HEADERS,
+            "authorization, content-type, tenantry-organization, x-request-id",
+        ))
         .insert_header((ACCESS_CONTROL_MAX_AGE, "600"))
         .finish()
 }

@@ -3,17 +3,20 @@
 use std::net::IpAddr;
 
 use actix_web::http::Method;
-use actix_web::http::header::AUTHORIZATION;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 use async_graphql::Executor;
 use secrecy::SecretString;
+use uuid::Uuid;
 
 use super::answer::{Answer, Refusal};
 use super::body;
+use super::cookies::SESSION;
 use super::execution::{Asked, Execution};
 use super::frame;
 use super::media::{self, Media};
+use super::origins::Origins;
 use super::parameters::Parameters;
+use super::sign_in::organization;
 use super::trace::TraceId;
 use crate::authentication::Presented;
 use crate::error::ErrorCode;
@@ -30,11 +33,22 @@ pub(super) async fn handle<E: Executor>(
         let refusal = Refusal::new(ErrorCode::NotAcceptable, message);
         return Answer::Refused(refusal).respond(Media::Json, &trace);
     };
-    let answer = match ask(&execution, &request, payload, trace.clone()).await {
-        Ok(asked) => execution.into_inner().answer(asked).await,
+    let execution = execution.into_inner();
+    let mut renewed = None;
+    let answer = match ask(&execution, &request, payload, trace.clone(), &mut renewed).await {
+        Ok(asked) => execution.answer(asked).await,
         Err(refusal) => Answer::Refused(refusal),
     };
-    answer.respond(media, &trace)
+    let is_over = answer.ends_session();
+    let mut response = answer.respond(media, &trace);
+    let cookie = match renewed {
+        Some(cookie) => Some(SESSION.set(&request, &cookie, entity::session::LIFETIME)),
+        None => is_over.then(|| SESSION.remove(&request)),
+    };
+    if let Some(Err(error)) = cookie.map(|cookie| response.add_cookie(&cookie)) {
+        tracing::error!(%error, "a cookie was not set");
+    }
+    response
 }
 
 async fn ask<E: Executor>(
@@ -42,15 +56,17 @@ async fn ask<E: Executor>(
     request: &HttpRequest,
     payload: web::Payload,
     trace: TraceId,
+    renewed: &mut Option<SecretString>,
 ) -> Result<Asked, Refusal> {
     let is_safe = match *request.method() {
         Method::GET => true,
         Method::POST => false,
         _ => return Err(Refusal::method("GET, POST", "GraphQL is asked by GET or POST.")),
     };
-    let presented = presented(request);
+    let presented = presented(request)?;
     let viewer = execution.authenticate(&presented).await?;
     execution.admits(viewer)?;
+    *renewed = execution.authenticator.renew(&presented).await;
     let parameters = if is_safe {
         Parameters::from_query_string(request.query_string())?
     } else {
@@ -75,15 +91,31 @@ async fn receive<E: Executor>(
     Ok(Parameters::from_body(&body)?)
 }
 
-/// What the request says of who sends it.
-pub(super) fn presented(request: &HttpRequest) -> Presented {
+/// What the request says of who sends it. A cookie says so only of requests from our own pages.
+pub(super) fn presented(request: &HttpRequest) -> Result<Presented, Refusal> {
     // What is not text is no token.
-    let authorization = request.headers().get(AUTHORIZATION).map(|value| value.to_str().unwrap_or_default());
-    Presented { bearer: authorization.and_then(bearer), address: address(request) }
+    let header = |name: &str| request.headers().get(name).map(|value| value.to_str().unwrap_or_default());
+    let bearer = header("authorization").and_then(bearer);
+    let cookie = SESSION.of(request).filter(|_| bearer.is_none());
+    if cookie.is_some()
+        && let Some(origins) = request.app_data::<web::Data<Origins>>()
+    {
+        origins.check_own(request)?;
+    }
+    let organization = header("tenantry-organization").map(named_organization).transpose()?;
+    Ok(Presented { bearer, cookie, session: None, organization, address: address(request) })
+}
+
+/// The organization that somebody wants to act in.
+pub(super) fn named_organization(id: &str) -> Result<Uuid, Refusal> {
+    organization(id).ok_or_else(|| {
+        let message = "Name the organization by its id, as `viewer { organization { id } }` answers it.";
+        Refusal::new(ErrorCode::BadId, message)
+    })
 }
 
 /// The client's address: the peer's, or what the proxy in front of us says last.
-fn address(request: &HttpRequest) -> Option<String> {
+pub(super) fn address(request: &HttpRequest) -> Option<String> {
     let is_behind_proxy = request.app_data::<web::Data<frame::Settings>>().is_some_and(|it| it.behind_proxy);
     if is_behind_proxy {
         let forwarded = request.headers().get_all("x-forwarded-for").last()?.to_str().ok()?;

@@ -56,8 +56,9 @@ async fn open<E: Executor>(
     if !origins.admits_socket(request) {
         return Err(Refusal::new(ErrorCode::Forbidden, "This origin may not open a socket."));
     }
-    let presented = presented(request);
+    let presented = presented(request)?;
     sockets.execution.authenticate(&presented).await?;
+    let presented = sockets.execution.authenticator.pin(presented).await;
     let (response, writer, reader) = actix_ws::handle_with_protocols(request, payload, &[PROTOCOL])
         .map_err(|error| Refusal::new(ErrorCode::BadRequest, error.to_string()))?;
     let limit = sockets.execution.limits.body;

@@ -14,14 +14,12 @@ use crate::{Login, MicrosoftError};
 /// The longest name that DNS allows.
 const LONGEST_DOMAIN: usize = 253;
 /// The tenant that all personal accounts share.
-pub(super) const PERSONAL_ACCOUNTS: Uuid = Uuid::from_u128(0x9188_040d_6c67_4c5b_b112_36a3_04b6_6dad);
+pub(crate) const PERSONAL_ACCOUNTS: Uuid = Uuid::from_u128(0x9188_040d_6c67_4c5b_b112_36a3_04b6_6dad);
 
-/// What discovery says, as far as it is used.
+/// What discovery says, as far as it is used here.
 #[derive(Deserialize)]
-pub(super) struct Discovery {
-    /// For `organizations` a template with `{tenantid}` in the tenant's place.
-    pub issuer: String,
-    pub jwks_uri: String,
+struct Discovery {
+    issuer: String,
 }
 
 impl Login {
@@ -40,7 +38,7 @@ impl Login {
         }
     }
 
-    pub(super) async fn discover(&self, tenant: &str) -> Result<Discovery, MicrosoftError> {
+    async fn discover(&self, tenant: &str) -> Result<Discovery, MicrosoftError> {
         let url = self.inner.base.at(&format!("/{tenant}/v2.0/.well-known/openid-configuration"));
         let reply = self.inner.http.send(&request(Method::GET, url, Uuid::nil())).await?;
         decode(reply.body).await

@@ -24,11 +24,11 @@ use uuid::Uuid;
 
 use super::request;
 use crate::error::codes;
-use crate::http::Repeat;
+use crate::http::{Http, Repeat};
 use crate::{Audience, Login, MicrosoftError};
 
 /// oauth2's client with our own reading of the reply.
-pub(super) type OauthClient<Authorize = EndpointNotSet, Token = EndpointNotSet> = oauth2::Client<
+pub(crate) type OauthClient<Authorize = EndpointNotSet, Token = EndpointNotSet> = oauth2::Client<
     BasicErrorResponse,
     TokenReply,
     BasicTokenIntrospectionResponse,
@@ -62,13 +62,20 @@ pub(super) struct Issued {
 
 /// The fields that are used. A refresh token, should one come uninvited, is not even read.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct TokenReply {
+pub(crate) struct TokenReply {
     access_token: AccessToken,
     id_token: Option<AccessToken>,
-    #[serde(deserialize_with = "seconds")]
+    #[serde(deserialize_with = "seconds", default)]
     expires_in: u64,
     #[serde(skip, default = "bearer")]
     token_type: BasicTokenType,
+}
+
+impl TokenReply {
+    /// Its identity token, if there is one.
+    pub fn into_id_token(self) -> Option<SecretString> {
+        self.id_token.map(|token| token.into_secret().into())
+    }
 }
 
 fn bearer() -> BasicTokenType {
@@ -122,7 +129,8 @@ impl Login {
         code_verifier: &SecretString,
     ) -> Result<DelegatedGrant, MicrosoftError> {
         let issued_at = (self.inner.http.clock())();
-        let endpoint = TokenEndpoint { login: self.clone(), tenant, repeat: Repeat::IfNeverReceived };
+        let endpoint =
+            TokenEndpoint { http: self.inner.http.clone(), tenant, repeat: Repeat::IfNeverReceived };
         let client =
             self.client(tenant).set_redirect_uri(RedirectUrl::from_url(self.inner.redirect_uri.clone()));
         let reply = client
@@ -146,7 +154,7 @@ impl Login {
         audience: Audience,
     ) -> Result<Issued, MicrosoftError> {
         let issued_at = (self.inner.http.clock())();
-        let endpoint = TokenEndpoint { login: self.clone(), tenant, repeat: Repeat::Always };
+        let endpoint = TokenEndpoint { http: self.inner.http.clone(), tenant, repeat: Repeat::Always };
         let scope = format!("{}/.default", self.resource_name(audience));
         let reply = self
             .client(tenant)
@@ -167,11 +175,11 @@ impl Login {
     }
 }
 
-/// How oauth2 reaches the token endpoint of a tenant.
-struct TokenEndpoint {
-    login: Login,
-    tenant: Uuid,
-    repeat: Repeat,
+/// How oauth2 reaches a token endpoint; its budget is kept per tenant.
+pub(crate) struct TokenEndpoint {
+    pub http: Http,
+    pub tenant: Uuid,
+    pub repeat: Repeat,
 }
 
 impl TokenEndpoint {
@@ -184,7 +192,7 @@ impl TokenEndpoint {
         request.content_type = parts.headers.get(CONTENT_TYPE).cloned();
         request.body = body.into();
         request.repeat = self.repeat;
-        let reply = self.login.inner.http.send(&request).await?;
+        let reply = self.http.send(&request).await?;
         let mut response = HttpResponse::new(reply.body.into());
         *response.status_mut() =
             StatusCode::from_u16(reply.status).map_err(|_| unusable("the status is none"))?;
@@ -216,7 +224,7 @@ impl Issued {
 }
 
 /// What oauth2 adds may hold the reply's text, and with it a token: it is not passed on.
-fn unwrap_error(error: RequestTokenError<MicrosoftError, BasicErrorResponse>) -> MicrosoftError {
+pub(crate) fn unwrap_error(error: RequestTokenError<MicrosoftError, BasicErrorResponse>) -> MicrosoftError {
     match error {
         RequestTokenError::Request(error) => error,
         RequestTokenError::Parse(error, _) => MicrosoftError::of(

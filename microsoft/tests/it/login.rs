@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures::future::join_all;
-use microsoft::{Audience, AuthorizationRequest, Caller, Freshness, IdTokenError, Login, MicrosoftError};
+use microsoft::{Audience, AuthorizationRequest, Caller, Freshness, JwtError, Login, MicrosoftError};
 use secrecy::ExposeSecret;
 use uuid::Uuid;
 
@@ -168,7 +168,7 @@ async fn made_up_keys_do_not_make_us_ask_entra_each_time() {
     for id in 0..5 {
         let header = part(&format!(r#"{{"alg":"RS256","kid":"made-up-{id}"}}"#));
         let token = format!("{header}.{}.{}", part("{}"), part("x"));
-        assert_eq!(client.login().verify_id_token(&token, "n").await, Err(IdTokenError::UnknownKey));
+        assert_eq!(client.login().verify_id_token(&token, "n").await, Err(JwtError::UnknownKey));
     }
 
     assert_eq!(server.received().len(), 4, "the keys once, and one search for an unknown one");

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::token::CODE_LIFETIME;
 use super::{Code, Directory, directory};
+use crate::directory::User;
 use crate::person::Decision;
 use crate::reply::Reply;
 use crate::server::Incoming;
@@ -18,6 +19,7 @@ use crate::state::{State, lock};
 /// A sign-in request that is acceptable.
 struct Request {
     redirect_uri: String,
+    is_spa: bool,
     challenge: String,
     state: Option<String>,
     nonce: Option<String>,
@@ -42,9 +44,12 @@ pub(super) fn decide(state: &State, tenant: &str, incoming: &Incoming) -> Reply 
     let (Some(user), Some(decision)) = (user, value("decision").and_then(Decision::named)) else {
         return trouble(50_034, "The user account does not exist in the directory.");
     };
+    if directory(state, tenant) == Some(Directory::Home) && user.tenant_id != state.world.tenant_id {
+        return trouble(50_020, "User account does not exist in this tenant.");
+    }
     match decision {
         Decision::Accept => {
-            let code = issue(state, tenant, request, user.object_id, user.name);
+            let code = issue(state, tenant, request, &user);
             back(
                 &code.1,
                 &[("code", &code.0), ("session_state", &Uuid::new_v4().to_string())],
@@ -94,7 +99,9 @@ fn check(state: &State, tenant: &str, parameters: &[(String, String)]) -> Result
         return Err(trouble(700_016, "Application was not found in the directory."));
     }
     let redirect_uri = value("redirect_uri").unwrap_or_default();
-    if !state.config.redirect_uris.iter().any(|known| is_same(known, &redirect_uri)) {
+    let is_known = |uris: &[String]| uris.iter().any(|known| is_same(known, &redirect_uri));
+    let is_spa = is_known(&state.config.spa_redirect_uris);
+    if !is_spa && !is_known(&state.config.redirect_uris) {
         return Err(trouble(
             50_011,
             "The redirect URI specified in the request does not match the redirect URIs configured.",
@@ -106,6 +113,7 @@ fn check(state: &State, tenant: &str, parameters: &[(String, String)]) -> Result
         nonce: value("nonce"),
         scope: value("scope").unwrap_or_default(),
         redirect_uri,
+        is_spa,
     };
     let is_acceptable = value("response_type").as_deref() == Some("code")
         && value("code_challenge_method").as_deref() == Some("S256")
@@ -130,16 +138,12 @@ fn is_same(known: &str, asked: &str) -> bool {
     known == asked
 }
 
-fn issue(
-    state: &State,
-    tenant: &str,
-    request: Request,
-    user: Uuid,
-    user_name: &str,
-) -> (String, String, Option<String>) {
+fn issue(state: &State, tenant: &str, request: Request, user: &User) -> (String, String, Option<String>) {
     let now = state.now();
     // Consent creates our service principal in the tenant.
-    lock(&state.directory).ensure_service_principal(&state.world, now + state.dials().replication, now);
+    if user.tenant_id == state.world.tenant_id {
+        lock(&state.directory).ensure_service_principal(&state.world, now + state.dials().replication, now);
+    }
     let code = format!("1.{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
     let issued = Code {
         client_id: state.config.client_id,
@@ -147,8 +151,10 @@ fn issue(
         challenge: request.challenge,
         nonce: request.nonce,
         tenant: tenant.to_lowercase(),
-        user,
-        user_name: user_name.to_owned(),
+        user: user.object_id,
+        user_name: user.name.to_owned(),
+        user_tenant: user.tenant_id,
+        is_spa: request.is_spa,
         scope: request.scope,
         expires_at: now + CODE_LIFETIME,
         redeemed: false,
@@ -183,9 +189,11 @@ fn choices(state: &State, query: &[(String, String)]) -> String {
     for (name, value) in query {
         let _ = write!(hidden, "<input type=hidden name=\"{}\" value=\"{}\">", escape(name), escape(value));
     }
+    let acts = query.iter().any(|(name, value)| name == "scope" && value.contains("user_impersonation"));
+    let wish = if acts { "act for you in Azure Resource Manager" } else { "sign you in" };
     let mut page = format!(
-        "{HEAD}<h1>Permissions requested</h1><p><b>Tenantry</b> (unverified) would like to act for you in Azure \
-         Resource Manager.</p><p>Who are you?</p>"
+        "{HEAD}<h1>Permissions requested</h1><p><b>Tenantry</b> (unverified) would like to {wish}.</p>\
+         <p>Who are you?</p>"
     );
     for user in &lock(&state.directory).users {
         let _ = write!(

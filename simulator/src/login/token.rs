@@ -16,6 +16,9 @@ use crate::tokens::{Audience, Subject, access_token};
 /// How long an authorization code is good for.
 pub(super) const CODE_LIFETIME: TimeDelta = TimeDelta::minutes(10);
 
+/// Scopes that name no resource.
+const OPENID_SCOPES: [&str; 4] = ["openid", "profile", "email", "offline_access"];
+
 struct Form(Vec<(String, String)>);
 
 impl Form {
@@ -35,7 +38,7 @@ pub(super) fn answer(state: &State, tenant: &str, incoming: &Incoming) -> Reply 
         form.0.extend([("client_id".to_owned(), id), ("client_secret".to_owned(), secret)]);
     }
     let answered = match form.need(state, "grant_type") {
-        Ok("authorization_code") => redeem(state, tenant, &form),
+        Ok("authorization_code") => redeem(state, tenant, &form, incoming.has_origin),
         Ok("client_credentials") => client_credentials(state, tenant, &form),
         Ok(_) => {
             Err(refuse(state, 400, "unsupported_grant_type", 70_003, "The grant type is not supported."))
@@ -87,11 +90,13 @@ fn resource(state: &State, scope: &str) -> Result<(String, Audience), Reply> {
     let base = state.base_url();
     let mut found = None;
     for part in scope.split_whitespace() {
-        if matches!(part, "openid" | "profile" | "email" | "offline_access") {
+        if OPENID_SCOPES.contains(&part) {
             continue;
         }
         let name = part.rsplit_once('/').map_or(part, |(resource, _)| resource).trim_end_matches('/');
-        match (Audience::of(name, &base), &found) {
+        let is_own = name.trim_start_matches("api://") == state.config.client_id.to_string();
+        let audience = if is_own { Some(Audience::Tenantry) } else { Audience::of(name, &base) };
+        match (audience, &found) {
             (None, _) => {
                 let message = format!("The provided value for the scope '{part}' is not valid.");
                 return Err(refuse(state, 400, "invalid_scope", 70_011, &message));
@@ -108,12 +113,32 @@ fn resource(state: &State, scope: &str) -> Result<(String, Audience), Reply> {
     found.ok_or_else(|| refuse(state, 400, "invalid_scope", 70_011, message))
 }
 
-fn redeem(state: &State, tenant: &str, form: &Form) -> Result<Reply, Reply> {
+/// The client that redeems a code: it shows its secret, or is a page of the origin that the code was sent to.
+fn client_of_code(state: &State, form: &Form, code: &str, has_origin: bool) -> Result<Uuid, Reply> {
+    let is_spa = lock(&state.codes).get(code).is_some_and(|issued| issued.is_spa);
+    if !is_spa {
+        return client(state, form);
+    }
+    if !has_origin {
+        let message = "Tokens issued for the 'Single-Page Application' client-type may only be redeemed via \
+                       cross-origin requests.";
+        return Err(refuse(state, 400, "invalid_request", 9_002_327, message));
+    }
+    if form.get("client_secret").is_some() {
+        let message =
+            "Client is public so neither 'client_assertion' nor 'client_secret' should be presented.";
+        return Err(refuse(state, 401, "invalid_client", 700_025, message));
+    }
+    Uuid::try_parse(form.need(state, "client_id")?)
+        .map_err(|_| refuse(state, 400, "unauthorized_client", 700_016, "Application was not found."))
+}
+
+fn redeem(state: &State, tenant: &str, form: &Form, has_origin: bool) -> Result<Reply, Reply> {
     if directory(state, tenant).is_none() {
         return Err(discovery::unknown(state, tenant));
     }
-    let client_id = client(state, form)?;
     let code = form.need(state, "code")?;
+    let client_id = client_of_code(state, form, code, has_origin)?;
     let redirect_uri = form.need(state, "redirect_uri")?;
     let verifier = form.need(state, "code_verifier")?;
     let invalid = |number, message: &str| Err(refuse(state, 400, "invalid_grant", number, message));
@@ -148,12 +173,21 @@ fn redeem(state: &State, tenant: &str, form: &Form) -> Result<Reply, Reply> {
         return invalid(501_481, "The Code_Verifier does not match the code_challenge.");
     }
     let scope = form.get("scope").unwrap_or(&issued.scope).to_owned();
-    let (resource, _) = resource(state, &scope)?;
+    // Who only signs in gets a token for Graph.
+    let is_sign_in = scope.split_whitespace().all(|part| OPENID_SCOPES.contains(&part));
+    let resource =
+        if is_sign_in { "https://graph.microsoft.com".to_owned() } else { resource(state, &scope)?.0 };
     issued.redeemed = true;
-    let subject = Subject { object_id: issued.user, client_id, user: Some(&issued.user_name), roles: &[] };
+    let tenant_id = lock(&state.directory).signs_in_at.unwrap_or(issued.user_tenant);
+    let subject = Subject {
+        object_id: issued.user,
+        client_id,
+        user: Some(&issued.user_name),
+        tenant_id: issued.user_tenant,
+        roles: &[],
+    };
     let (access_token, lifetime) = access_token(state, &resource, &subject);
     let now = state.now().timestamp();
-    let tenant_id = lock(&state.directory).signs_in_at.unwrap_or(state.world.tenant_id);
     let id_token = state.keys.sign(&json!({
         "aud": client_id, "iss": format!("{}/{tenant_id}/v2.0", state.base_url()),
         "iat": now, "nbf": now, "exp": now + 3_600, "nonce": issued.nonce, "oid": issued.user,
@@ -164,7 +198,7 @@ fn redeem(state: &State, tenant: &str, form: &Form) -> Result<Reply, Reply> {
         200,
         &json!({
             "token_type": "Bearer",
-            "scope": format!("{resource}//user_impersonation {resource}//.default"),
+            "scope": if is_sign_in { scope } else { format!("{resource}//user_impersonation {resource}//.default") },
             "expires_in": lifetime, "ext_expires_in": lifetime,
             "access_token": access_token, "id_token": id_token,
         }),
@@ -193,7 +227,7 @@ fn client_credentials(state: &State, tenant: &str, form: &Form) -> Result<Reply,
     } else {
         &[]
     };
-    let subject = Subject { object_id, client_id, user: None, roles };
+    let subject = Subject { object_id, client_id, user: None, tenant_id: state.world.tenant_id, roles };
     let (access_token, lifetime) = access_token(state, &resource, &subject);
     let body = json!({
         "token_type": "Bearer", "expires_in": lifetime, "ext_expires_in": lifetime,

@@ -1,18 +1,21 @@
 //! The demonstration's front end: asks the api over HTTP, as any other would.
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
+use chrono::{DateTime, Utc};
 use reqwest::Client;
-use secrecy::{ExposeSecret, SecretString};
+use reqwest::header::{COOKIE, ORIGIN};
+use secrecy::SecretString;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use simulator::Person;
 use url::Url;
 
-/// A front end that is signed in.
+/// The browser of a member who signed in, on Tenantry's own origin.
 pub struct FrontEnd {
     client: Client,
     url: Url,
-    token: SecretString,
+    browser: Person,
 }
 
 /// A consent that was asked for.
@@ -65,10 +68,29 @@ impl Operation {
 }
 
 impl FrontEnd {
-    pub fn new(public_url: &Url, token: &SecretString) -> anyhow::Result<Self> {
+    /// The member opens `link`, and signs in where that is asked for.
+    pub async fn sign_in(public_url: &Url, link: &Url) -> anyhow::Result<Self> {
+        let browser = Person::new("member");
+        let page = browser.sign_in(link.as_str()).await?;
+        ensure!(page.status == 200, "the sign-in ended with HTTP {}", page.status);
         #[expect(clippy::disallowed_methods, reason = "a front end, not a client of Microsoft")]
         let client = Client::builder().no_proxy().build()?;
-        Ok(Self { client, url: public_url.join("graphql")?, token: token.clone() })
+        Ok(Self { client, url: public_url.join("graphql")?, browser })
+    }
+
+    /// An access token with every scope: for curl, and for whatever else the person tries.
+    pub async fn create_access_token(&self, expires_at: DateTime<Utc>) -> anyhow::Result<SecretString> {
+        let query = "mutation($scopes: [AccessScope!]!, $expiresAt: DateTime!) {
+                       createAccessToken(input: { name: \"Demo\", scopes: $scopes, expiresAt: $expiresAt }) {
+                         secret userErrors { message } } }";
+        let scopes: Value =
+            self.ask("{ __type(name: \"AccessScope\") { enumValues { name } } }", json!({})).await?;
+        let scopes = scopes["__type"]["enumValues"].as_array().into_iter().flatten();
+        let scopes: Vec<&Value> = scopes.map(|scope| &scope["name"]).collect();
+        let data: Value = self.ask(query, json!({ "scopes": scopes, "expiresAt": expires_at })).await?;
+        let created = &data["createAccessToken"];
+        let secret = created["secret"].as_str();
+        Ok(SecretString::from(secret.with_context(|| format!("no token: {}", created["userErrors"]))?))
     }
 
     pub async fn start_consent(&self, tenant: &str) -> anyhow::Result<AskedConsent> {
@@ -125,9 +147,12 @@ impl FrontEnd {
         let request = self
             .client
             .post(self.url.clone())
-            .bearer_auth(self.token.expose_secret())
+            .header(COOKIE, self.browser.cookie(self.url.as_str()).unwrap_or_default())
+            .header(ORIGIN, self.url.origin().ascii_serialization())
             .json(&json!({ "query": query, "variables": variables }));
-        let mut answer: Value = request.send().await?.json().await?;
+        let response = request.send().await?;
+        self.browser.take(self.url.as_str(), response.headers());
+        let mut answer: Value = response.json().await?;
         if let Some(errors) = answer.get("errors") {
             bail!("the api refused: {errors}");
         }

@@ -122,7 +122,8 @@ pub fn outcome(operation: &Operation, steps: &[Step]) -> String {
 pub fn invitation(public_url: &Url, token: &SecretString) -> String {
     let token = token.expose_secret();
     format!(
-        "\nGraphiQL, already signed in: {public_url}graphiql#token={token}\n\n\
+        "\nGraphiQL, with an access token: {public_url}graphiql#token={token}\n\
+         GraphiQL, as an administrator: {public_url}sign-in?return_to=/graphiql (sign in as Mona Member)\n\n\
          Everybody else sends this header with each request to {public_url}graphql:\n\n  \
          Authorization: Bearer {token}\n\n\
          Three queries to paste:\n\n{QUERIES}\n\

@@ -10,15 +10,17 @@ use api::viewer::Viewer;
 use async_graphql::{Request, Variables};
 use chrono::TimeDelta;
 use entity::access_token::{self, AccessScope, AccessTokenSecret};
+use entity::invitation::{self, Guest};
 use entity::member::Role;
 use entity::subscription::{AccessLevel, AzureState};
 use entity::tags::Tags;
 use entity::{Keyring, Owned, consent, member, operation, operation_step, organization, resource};
 use entity::{role_assignment, subscription, tenant};
-use microsoft::Microsoft;
+use microsoft::{Microsoft, Provider};
 use sea_orm::{ActiveModelTrait, ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, Set, Statement};
 use secrecy::SecretString;
 use serde_json::Value;
+use support::app::no_issuer;
 use support::clock::TestClock;
 use support::database::TestDatabase;
 use support::stack::{Bell, Stack};
@@ -62,6 +64,7 @@ impl Stage {
         let services = Services {
             database: database.clone(),
             microsoft: Microsoft::new(nobody_there()?, clock.clock().as_fn())?,
+            sign_in: Provider::new(no_issuer()?, clock.clock().as_fn())?,
             keyring: Keyring::new([7; 32], []),
             clock: clock.clock(),
             queue: bell.queue.clone(),
@@ -118,6 +121,31 @@ impl Stage {
         };
         let member = member.insert(&self.database).await?;
         Ok(Viewer::of_member(&member))
+    }
+
+    /// Another member of the viewer's organization.
+    pub async fn colleague(&self, viewer: Viewer, role: Role) -> Result<Viewer> {
+        let member = member::ActiveModel {
+            id: Set(Uuid::now_v7()),
+            organization_id: Set(viewer.organization_id),
+            display_name: Set("Cole League".to_owned()),
+            role: Set(role),
+            created_at: Set(self.clock.now()),
+            ..Default::default()
+        };
+        Ok(Viewer::of_member(&member.insert(&self.database).await?))
+    }
+
+    /// An open invitation.
+    pub async fn invitation(&self, viewer: Viewer) -> Result<invitation::Model> {
+        let guest = Guest {
+            organization_id: viewer.organization_id,
+            display_name: "Ina Invited".to_owned(),
+            role: Role::Viewer,
+            limited: false,
+            invited_by: Some(viewer.member_id),
+        };
+        Ok(guest.invited(self.clock.now()).0.insert(&self.database).await?)
     }
 
     /// An access token that the viewer's member created, with every scope.

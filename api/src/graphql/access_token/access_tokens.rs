@@ -1,16 +1,13 @@
-//! The query `accessTokens`, and the tenants that a token reaches.
+//! The query `accessTokens`.
 
 use async_graphql::{Context, Object, Result};
-use entity::{access_token, reach, tenant};
+use entity::access_token;
+use sea_orm::ColumnTrait;
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, QueryFilter, QueryOrder};
-use uuid::Uuid;
 
 use super::AccessToken;
 use crate::graphql::pager::{Connection, KeyOf, OrderDirection, Paging, Sort, page};
-use crate::graphql::scope::{Scope, internal};
-use crate::graphql::stored::Stored;
-use crate::graphql::tenant::Tenant;
+use crate::graphql::scope::Scope;
 use crate::permission::Permission;
 
 /// The query of this file.
@@ -39,16 +36,4 @@ impl AccessTokens {
         };
         page(scope, scope.owned(), sort, &Paging { first, after, last, before }).await
     }
-}
-
-/// The tenants that the access token `id` is limited to.
-pub(super) async fn reached(scope: Scope<'_>, id: Uuid) -> Result<Vec<Tenant>> {
-    let rows = scope
-        .owned::<tenant::Entity>()
-        .filter(reach::whole_tenants(tenant::Column::Id, id))
-        .order_by_asc(tenant::Column::CreatedAt)
-        .all(scope.database())
-        .await
-        .map_err(|error| internal(&error))?;
-    Ok(Tenant::together(rows))
 }

@@ -3,24 +3,18 @@
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime as Moment, Utc};
 use entity::access_token::{self, AccessScopes, AccessTokenSecret, LONGEST};
-use entity::{reach, tenant};
-use sea_orm::{
-    ActiveModelTrait, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, PaginatorTrait, QueryFilter, Set,
-};
+use sea_orm::{ActiveModelTrait, DatabaseTransaction, DbErr, Set};
 use secrecy::ExposeSecret;
 use uuid::Uuid;
 
 use super::{AccessScope, AccessToken};
-use crate::graphql::ids::Kind;
-use crate::graphql::pager::check_length;
+use crate::graphql::names::check_name;
+use crate::graphql::reach::{self, Limits};
 use crate::graphql::scalars::DateTime;
 use crate::graphql::scope::{Scope, internal, or_null};
 use crate::graphql::stored::object;
 use crate::graphql::user_error::{Outcome, UserError, UserErrorCode, halves};
 use crate::permission::Permission;
-
-/// The longest name, in characters.
-const LONGEST_NAME: usize = 100;
 
 /// What the access token is for, and what it may do.
 #[derive(InputObject)]
@@ -90,11 +84,10 @@ pub(super) type Created = (access_token::Model, AccessTokenSecret);
 async fn create(ctx: &Context<'_>, input: &CreateAccessTokenInput) -> Outcome<Created> {
     let scope = Scope::of(ctx, Permission::ChangeAccessTokens)?;
     let now = scope.services.clock.now();
-    let name = input.name.trim();
-    if name.is_empty() || name.chars().count() > LONGEST_NAME {
-        let message = format!("Give a name of 1 to {LONGEST_NAME} characters.");
-        return Ok(Err(UserError::new(UserErrorCode::InvalidName, "name", message)));
-    }
+    let name = match check_name("name", &input.name) {
+        Ok(name) => name,
+        Err(error) => return Ok(Err(error)),
+    };
     let scopes: AccessScopes = input.scopes.iter().map(|scope| (*scope).into()).collect();
     if scopes.is_empty() {
         let message = "Give at least one scope: without any the access token could do nothing.";
@@ -103,26 +96,17 @@ async fn create(ctx: &Context<'_>, input: &CreateAccessTokenInput) -> Outcome<Cr
     if let Err(error) = check_expiry(now, input.expires_at.into()) {
         return Ok(Err(error));
     }
-    let tenants = match &input.tenants {
-        Some(tenants) => {
-            check_length("tenants", tenants)?;
-            let mut tenants = Kind::Tenant.rows(tenants)?;
-            tenants.sort_unstable();
-            tenants.dedup();
-            Some(tenants)
-        }
-        None => None,
-    };
+    let limits = input.tenants.as_deref().map(|ids| Limits::named(Some(ids), None)).transpose()?;
     let wanted = Wanted { name, scopes, expires_at: input.expires_at.into(), replaces: None };
     let stored = async {
         let transaction = scope.begin().await?;
-        if let Some(tenants) = &tenants
-            && !exist(scope, tenants, &transaction).await?
+        if let Some(limits) = &limits
+            && !limits.exist(scope, &transaction).await?
         {
             let message = "There is no such tenant in your organization.";
             return Ok(Err(UserError::new(UserErrorCode::NotFound, "tenants", message)));
         }
-        let created = store(scope, &wanted, tenants.as_deref(), &transaction).await?;
+        let created = store(scope, &wanted, limits.as_ref(), &transaction).await?;
         transaction.commit().await?;
         Ok(Ok(created))
     };
@@ -138,11 +122,6 @@ pub(super) fn check_expiry(now: Moment<Utc>, expires_at: Moment<Utc>) -> Result<
     Err(UserError::new(UserErrorCode::InvalidExpiry, "expiresAt", message))
 }
 
-async fn exist(scope: Scope<'_>, tenants: &[Uuid], transaction: &DatabaseTransaction) -> Result<bool, DbErr> {
-    let known = scope.owned::<tenant::Entity>().filter(tenant::Column::Id.is_in(tenants.iter().copied()));
-    Ok(known.count(transaction).await? == tenants.len() as u64)
-}
-
 /// An access token to be.
 pub(super) struct Wanted<'a> {
     pub name: &'a str,
@@ -151,23 +130,22 @@ pub(super) struct Wanted<'a> {
     pub replaces: Option<Uuid>,
 }
 
-/// Stores an access token, limited to `tenants` if there are any.
+/// Stores an access token that is limited to `limits`, or else to nothing.
 pub(super) async fn store(
     scope: Scope<'_>,
     wanted: &Wanted<'_>,
-    tenants: Option<&[Uuid]>,
+    limits: Option<&Limits>,
     transaction: &DatabaseTransaction,
 ) -> Result<Created, DbErr> {
     let secret = AccessTokenSecret::random();
-    let organization_id = scope.viewer.organization_id;
     let row = access_token::ActiveModel {
         id: Set(Uuid::now_v7()),
-        organization_id: Set(organization_id),
+        organization_id: Set(scope.viewer.organization_id),
         name: Set(wanted.name.to_owned()),
         token_hash: Set(secret.hash().to_vec()),
         last_four: Set(secret.last_four().to_owned()),
         scopes: Set(wanted.scopes),
-        limited: Set(tenants.is_some()),
+        limited: Set(limits.is_some()),
         created_by: Set(scope.viewer.member_id),
         created_at: Set(scope.services.clock.now()),
         expires_at: Set(wanted.expires_at),
@@ -177,17 +155,7 @@ pub(super) async fn store(
         replaces: Set(wanted.replaces),
     };
     let row = row.insert(transaction).await?;
-    let reached = tenants.unwrap_or_default().iter().map(|tenant_id| reach::ActiveModel {
-        id: Set(Uuid::now_v7()),
-        organization_id: Set(organization_id),
-        holder_id: Set(row.id),
-        tenant_id: Set(*tenant_id),
-        subscription_id: Set(None),
-    });
-    let reached: Vec<_> = reached.collect();
-    if !reached.is_empty() {
-        reach::Entity::insert_many(reached).exec_without_returning(transaction).await?;
-    }
+    reach::store(scope, row.id, limits, transaction).await?;
     tracing::info!(access_token.id = %row.id, "access token created");
     Ok((row, secret))
 }

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::AccessToken;
 use super::create_access_token::{Created, Wanted, check_expiry, store};
+use crate::graphql::reach::Limits;
 use crate::graphql::scalars::DateTime;
 use crate::graphql::scope::{Scope, internal, or_null};
 use crate::graphql::stored::{Identified, object};
@@ -115,8 +116,8 @@ async fn replace(
         return Ok(Err(error));
     }
     let wanted = Wanted { name: &former.name, scopes: former.scopes, expires_at, replaces: Some(former.id) };
-    let tenants = tenants(scope, &former, &transaction).await?;
-    let created = store(scope, &wanted, tenants.as_deref(), &transaction).await?;
+    let limits = limits(scope, &former, &transaction).await?;
+    let created = store(scope, &wanted, limits.as_ref(), &transaction).await?;
     let ends_at = now + TimeDelta::hours(input.overlap_hours.into());
     let former = access_token::ActiveModel {
         id: Unchanged(former.id),
@@ -128,14 +129,15 @@ async fn replace(
     Ok(Ok(created))
 }
 
-async fn tenants(
+async fn limits(
     scope: Scope<'_>,
     token: &access_token::Model,
     transaction: &DatabaseTransaction,
-) -> Result<Option<Vec<Uuid>>, DbErr> {
+) -> Result<Option<Limits>, DbErr> {
     if !token.limited {
         return Ok(None);
     }
     let reached = scope.owned::<reach::Entity>().filter(reach::Column::HolderId.eq(token.id));
-    reached.select_only().column(reach::Column::TenantId).into_tuple().all(transaction).await.map(Some)
+    let tenants = reached.select_only().column(reach::Column::TenantId).into_tuple().all(transaction).await?;
+    Ok(Some(Limits { tenants, ..Limits::default() }))
 }

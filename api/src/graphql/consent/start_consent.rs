@@ -48,7 +48,7 @@ impl StartConsent {
     /// Asks for the consent of a tenant's administrator, or of an owner of some of its
     /// subscriptions. Needs the
     /// role `EDITOR`, or the scope `consents:write`. `userErrors`: `INVALID_TENANT`,
-    /// `TENANT_NOT_FOUND`, `MICROSOFT_REFUSED`.
+    /// `TENANT_NOT_FOUND`, `OUTSIDE_REACH`, `MICROSOFT_REFUSED`.
     async fn start_consent(
         &self,
         ctx: &Context<'_>,
@@ -84,6 +84,7 @@ async fn start(ctx: &Context<'_>, input: &StartConsentInput) -> Outcome<(consent
     let code = match &error {
         StartConsentError::InvalidTenant => UserErrorCode::InvalidTenant,
         StartConsentError::TenantNotFound => UserErrorCode::TenantNotFound,
+        StartConsentError::OutsideReach => UserErrorCode::OutsideReach,
         StartConsentError::Microsoft(microsoft) if microsoft.retryable() => {
             tracing::warn!(error = %microsoft, "Microsoft could not be asked for a tenant");
             return Err(ErrorCode::UpstreamUnavailable.error(error.to_string()));

@@ -13,8 +13,11 @@ const LONGEST_ID: usize = 100;
 /// What a client says.
 #[derive(Debug)]
 pub(super) enum FromClient {
-    /// The first message, with the client's `Authorization`.
-    Init(Option<SecretString>),
+    /// The first message, with the client's `Authorization` and `Tenantry-Organization`.
+    Init {
+        authorization: Option<SecretString>,
+        organization: Option<String>,
+    },
     Ping(Option<Value>),
     Pong,
     Subscribe {
@@ -30,7 +33,13 @@ impl FromClient {
             return Err(Close::BadMessage("A message has to be a JSON object"));
         };
         match message.get("type").and_then(Value::as_str) {
-            Some("connection_init") => Ok(Self::Init(authorization(payload(&mut message)?)?)),
+            Some("connection_init") => {
+                let payload = payload(&mut message)?.unwrap_or_default();
+                Ok(Self::Init {
+                    authorization: header(&payload, "authorization")?.map(SecretString::from),
+                    organization: header(&payload, "tenantry-organization")?,
+                })
+            }
             Some("ping") => Ok(Self::Ping(payload(&mut message)?.map(Value::Object))),
             Some("pong") => payload(&mut message).map(|_| Self::Pong),
             Some("subscribe") => {
@@ -62,12 +71,11 @@ fn id(message: &mut Map<String, Value>) -> Result<String, Close> {
 }
 
 /// Some clients pass on the headers of HTTP as they are, so the name's case is theirs.
-fn authorization(payload: Option<Map<String, Value>>) -> Result<Option<SecretString>, Close> {
-    let mut members = payload.into_iter().flatten();
-    match members.find(|(name, _)| name.eq_ignore_ascii_case("authorization")) {
+fn header(payload: &Map<String, Value>, name: &str) -> Result<Option<String>, Close> {
+    match payload.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
         None | Some((_, Value::Null)) => Ok(None),
-        Some((_, Value::String(authorization))) => Ok(Some(SecretString::from(authorization))),
-        Some(_) => Err(Close::BadMessage("\"authorization\" has to be a string")),
+        Some((_, Value::String(value))) => Ok(Some(value.clone())),
+        Some(_) => Err(Close::BadMessage("The headers in the payload have to be strings")),
     }
 }
 
@@ -130,7 +138,9 @@ mod tests {
     fn the_token_is_found_whatever_the_case_of_its_name() {
         for name in ["authorization", "Authorization"] {
             let text = format!(r#"{{"type":"connection_init","payload":{{"{name}":"Bearer x"}}}}"#);
-            let Ok(FromClient::Init(Some(token))) = FromClient::parse(&text) else { panic!("{text}") };
+            let Ok(FromClient::Init { authorization: Some(token), .. }) = FromClient::parse(&text) else {
+                panic!("{text}")
+            };
             assert_eq!(token.expose_secret(), "Bearer x");
         }
     }

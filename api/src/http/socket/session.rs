@@ -26,7 +26,7 @@ use crate::authentication::{Presented, TokenRefused};
 use crate::error::ErrorCode;
 use crate::http::answer::{Answer, Refusal};
 use crate::http::execution::{Asked, Execution};
-use crate::http::graphql::bearer;
+use crate::http::graphql::{bearer, named_organization};
 use crate::http::parameters::Parameters;
 use crate::http::trace::TraceId;
 use crate::viewer::Viewer;
@@ -143,7 +143,9 @@ impl<E: Executor> Session<E> {
         self.last_heard = Instant::now();
         match received {
             Some(Ok(AggregatedMessage::Text(text))) => match FromClient::parse(&text)? {
-                FromClient::Init(authorization) => self.init(authorization).await,
+                FromClient::Init { authorization, organization } => {
+                    self.init(authorization, organization).await
+                }
                 FromClient::Ping(payload) => self.send(message::pong(payload)).await,
                 FromClient::Pong => Ok(()),
                 FromClient::Subscribe { id, parameters } => self.subscribe(id, parameters).await,
@@ -172,14 +174,23 @@ impl<E: Executor> Session<E> {
         }
     }
 
-    async fn init(&mut self, authorization: Option<SecretString>) -> Result<(), Close> {
+    async fn init(
+        &mut self,
+        authorization: Option<SecretString>,
+        organization: Option<String>,
+    ) -> Result<(), Close> {
         if self.is_acknowledged {
             return Err(Close::SecondInit);
         }
         if let Some(authorization) = authorization {
             self.presented.bearer = bearer(authorization.expose_secret());
         }
-        let viewer = self.viewer().await.map_err(|refused| Close::Forbidden(refused.to_string()))?;
+        if let Some(organization) = organization {
+            let named = named_organization(&organization);
+            let refused = |refusal: Refusal| Close::Forbidden(refusal.message().to_owned());
+            self.presented.organization = Some(named.map_err(refused)?);
+        }
+        let viewer = self.viewer().await.map_err(refused)?;
         self.execution.admits(viewer).map_err(|refusal| Close::Forbidden(refusal.message().to_owned()))?;
         self.is_acknowledged = true;
         self.send(message::connection_ack()).await
@@ -194,7 +205,7 @@ impl<E: Executor> Session<E> {
         if !self.is_acknowledged {
             return Err(Close::NotAcknowledged);
         }
-        let viewer = self.viewer().await.map_err(|refused| Close::Forbidden(refused.to_string()))?;
+        let viewer = self.viewer().await.map_err(refused)?;
         let trace = TraceId::new();
         let running = self.operations.len();
         let allowed = self.execution.limits.operations;
@@ -239,9 +250,7 @@ impl<E: Executor> Session<E> {
     /// What was shown a moment ago may not be shown any more. That nobody can say is no reason to hang up.
     async fn check(&mut self) -> Result<(), Close> {
         match self.viewer().await {
-            Err(refused) if refused != TokenRefused::Unavailable => {
-                Err(Close::Forbidden(refused.to_string()))
-            }
+            Err(why) if why != TokenRefused::Unavailable => Err(refused(why)),
             _ => Ok(()),
         }
     }
@@ -256,6 +265,12 @@ impl<E: Executor> Session<E> {
     async fn send(&mut self, text: String) -> Result<(), Close> {
         taken(self.execution.limits.send, self.writer.text(text)).await
     }
+}
+
+/// The typed reason comes first, where programs find it.
+fn refused(refused: TokenRefused) -> Close {
+    let reason = refused.reason().map(|reason| format!("{reason}: ")).unwrap_or_default();
+    Close::Forbidden(format!("{reason}{refused}"))
 }
 
 /// A client that takes nothing for so long is as good as gone.

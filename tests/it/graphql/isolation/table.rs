@@ -23,7 +23,7 @@ impl Case {
 
     /// Whether it asks for something that a row has to be found for; what makes something new does not.
     pub fn names_a_row(&self) -> bool {
-        !matches!(self.name(), "startConsent")
+        !matches!(self.name(), "startConsent" | "signOutEverywhere")
     }
 }
 
@@ -108,6 +108,9 @@ fn queries() -> Vec<Case> {
             "{ accessTokens { totalCount nodes { id } } }",
             none(),
         ),
+        // A stranger is a member of their own organization.
+        query("Query.members", P::ReadMembers, "{ members { totalCount } }", json!({ "totalCount": 1 })),
+        query("Query.invitations", P::ReadInvitations, "{ invitations { totalCount nodes { id } } }", none()),
     ]
 }
 
@@ -162,6 +165,41 @@ fn mutations() -> Vec<Case> {
             "mutation($accessToken: ID!) { revokeAccessToken(input: { accessTokenId: $accessToken }) {
                accessToken { id } userErrors { code } } }",
             "accessToken",
+        ),
+        not_found(
+            "Mutation.inviteMember",
+            P::ChangeMembers,
+            "mutation($tenant: ID!) { inviteMember(input: { displayName: \"Ina\", role: VIEWER,
+               reach: { extent: LIMITED, tenantIds: [$tenant] } }) { invitation { id } userErrors { code } } }",
+            "invitation",
+        ),
+        not_found(
+            "Mutation.revokeInvitation",
+            P::ChangeMembers,
+            "mutation($invitation: ID!) { revokeInvitation(input: { invitationId: $invitation }) {
+               invitation { id } userErrors { code } } }",
+            "invitation",
+        ),
+        not_found(
+            "Mutation.changeMember",
+            P::ChangeMembers,
+            "mutation($member: ID!) { changeMember(input: { memberId: $member, role: VIEWER }) {
+               member { id } userErrors { code } } }",
+            "member",
+        ),
+        not_found(
+            "Mutation.removeMember",
+            P::ChangeMembers,
+            "mutation($member: ID!) { removeMember(input: { memberId: $member }) {
+               member { id } userErrors { code } } }",
+            "member",
+        ),
+        // Whoever names somebody else needs more; that is tested with the members.
+        query(
+            "Mutation.signOutEverywhere",
+            P::ChangeOneself,
+            "mutation { signOutEverywhere(input: {}) { userErrors { code } } }",
+            json!({ "userErrors": [] }),
         ),
     ]
 }
