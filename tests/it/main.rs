@@ -1,5 +1,6 @@
 //! The whole system, end to end.
 
+mod access_tokens;
 mod command_line;
 mod consent;
 mod faults;
@@ -10,3 +11,4 @@ mod progress;
 mod queue;
 mod readme;
 mod scan;
+mod sign_in;

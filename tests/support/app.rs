@@ -8,7 +8,7 @@ use api::Services;
 use api::authentication::DevelopmentTokens;
 use api::http::{HttpSettings, RunningServer};
 use chrono::TimeDelta;
-use entity::{Keyring, member, organization};
+use entity::{Keyring, Owned, access_token, member, organization};
 use microsoft::{Microsoft, Provider, ProviderSettings};
 use sea_orm::{ActiveModelTrait, DatabaseConnection, Set};
 use secrecy::{ExposeSecret, SecretString};
@@ -20,6 +20,7 @@ use uuid::Uuid;
 use worker::queue::{WorkerOptions, Workers};
 use worker::{Context, Pace};
 
+use crate::browser::{Answered, Browser};
 use crate::clock::TestClock;
 use crate::database::TestDatabase;
 use crate::http::client;
@@ -153,6 +154,40 @@ impl TestApp {
         answer.json().await.context("the api's answer is no JSON")
     }
 
+    /// The link by which a person becomes a member of this role in the member's organization.
+    pub async fn invite(&self, role: &str) -> Result<String> {
+        let data = self
+            .ask(
+                "mutation($role: Role!) { inviteMember(input: { displayName: \"Somebody\", role: $role }) {
+                   link userErrors { code } } }",
+                json!({ "role": role }),
+            )
+            .await?;
+        let link = data["inviteMember"]["link"].as_str();
+        link.map(str::to_owned).with_context(|| format!("nobody was invited: {data}"))
+    }
+
+    /// The browser of the simulated user `user`, who just became a member of this role.
+    pub async fn signed_in(&self, user: &str, role: &str) -> Result<Browser> {
+        let browser = Browser::of(self, user)?;
+        let page = browser.sign_in(&self.invite(role).await?).await?;
+        if page.status != 200 || !browser.has_session() {
+            bail!("the sign-in ended with {}: {}", page.status, page.body);
+        }
+        Ok(browser)
+    }
+
+    /// A request to `/graphql` by whoever holds `token`.
+    pub fn request(&self, token: &str, query: &str) -> reqwest::RequestBuilder {
+        let url = format!("http://{}/graphql", self.address());
+        self.http.post(url).bearer_auth(token).json(&json!({ "query": query }))
+    }
+
+    /// What whoever holds `token` is answered.
+    pub async fn answered(&self, token: &str, query: &str) -> Result<Answered> {
+        Answered::of(self.request(token, query).send().await?).await
+    }
+
     /// Asks for a consent of the simulated tenant; answers its id and the link to follow.
     pub async fn start_consent(&self) -> Result<(String, String)> {
         let tenant = self.simulator.tenant_id().to_string();
@@ -175,6 +210,19 @@ impl TestApp {
     pub async fn consent(&self, user: &str, decision: Decision) -> Result<(String, Answer)> {
         let (id, link) = self.start_consent().await?;
         Ok((id, Person::new(user).consent(&link, decision).await?))
+    }
+
+    /// The only access token of the member's organization, as it is stored.
+    pub async fn database_token(&self) -> Result<access_token::Model> {
+        let found = access_token::Entity::owned_by(self.member.organization_id).one(&self.database).await?;
+        found.context("there is no access token")
+    }
+
+    /// A live query of an operation that waits for a worker.
+    pub async fn waiting_operation(&self) -> Result<String> {
+        let (consent, _) = self.consent("owner", Decision::Accept).await?;
+        let operation = self.operation_of(&consent).await?;
+        Ok(format!("subscription {{ operation(id: {}) {{ state }} }}", operation["id"]))
     }
 
     /// The user of this key consents, and every job that follows is run to its end. Answers the operation.

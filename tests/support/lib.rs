@@ -1,6 +1,7 @@
 //! What the tests stand on.
 
 pub mod app;
+pub mod browser;
 pub mod clock;
 pub mod cloud;
 pub mod database;
@@ -12,4 +13,5 @@ pub mod postgres;
 pub mod probe;
 pub mod processes;
 pub mod redis;
+pub mod socket;
 pub mod stack;

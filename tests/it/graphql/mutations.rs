@@ -40,10 +40,6 @@ async fn a_viewer_may_not_and_is_told_which_role_may() -> Result<()> {
         ("cancelOperation", json!({ "operationId": id })),
         ("retryOperation", json!({ "operationId": id })),
     ];
-    let query = "{ __schema { mutationType { fields { name } } } }";
-    let schema = stage.ask(viewer, query, json!({})).await?;
-    let fields = schema["__schema"]["mutationType"]["fields"].as_array().cloned().unwrap_or_default();
-    assert_eq!(fields, calls.iter().map(|(name, _)| json!({ "name": name })).collect::<Vec<_>>());
     for (name, input) in calls {
         let kind = format!("{}{}Input", name[..1].to_uppercase(), &name[1..]);
         let query =
