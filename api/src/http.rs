@@ -2,7 +2,7 @@
 //!
 //! | path | what |
 //! | --- | --- |
-//! | `/graphql` | GraphQL over HTTP, POST and GET |
+//! | `/graphql` | GraphQL over HTTP, POST and GET; live queries as server-sent events |
 //! | `/graphql/ws` | live queries, `graphql-transport-ws` |
 //! | `/sign-in`, `/sign-in/callback`, `/sign-out` | members sign in with a browser on our own origin |
 //! | `/consent/start`, `/consent/callback` | consenting users go to Microsoft and come back |
@@ -18,6 +18,7 @@ mod body;
 mod consent;
 mod cookies;
 mod desk;
+mod events;
 mod execution;
 mod frame;
 mod graphiql;

@@ -194,6 +194,33 @@ async fn a_limited_token_sees_its_tenants_only() -> Result<()> {
 }
 
 #[tokio::test]
+async fn events_are_refused_by_status_and_end_with_the_reason() -> Result<()> {
+    let app = TestApp::small(1, 1).await?;
+    let (id, secret) = create(&app, json!(["OPERATIONS_READ"]), json!({})).await?;
+    let live = app.waiting_operation().await?;
+    let events = |token: &str| app.request(token, &live).header("accept", "text/event-stream").send();
+
+    let refused = Answered::of(events("tnt_cut").await?).await?;
+    assert_eq!((refused.status, refused.why()), (401, ("UNAUTHENTICATED", "INCOMPLETE")));
+    assert!(refused.challenge.contains("invalid_token"), "{}", refused.challenge);
+
+    let response = events(&secret).await?;
+    assert_eq!(response.headers()["content-type"], "text/event-stream; charset=utf-8");
+    let revoke =
+        "mutation($id: ID!) { revokeAccessToken(input: { accessTokenId: $id }) { userErrors { code } } }";
+    app.ask(revoke, json!({ "id": id })).await?;
+    let told = response.text().await?;
+    let parts: Vec<_> = told.split("\n\n").filter(|part| !part.is_empty() && *part != ":").collect();
+    assert!(
+        parts[0].starts_with("event: next\ndata: {\"data\":{\"operation\":{\"state\":\"QUEUED\"}}}"),
+        "{told}"
+    );
+    assert!(parts[1].contains("\"reason\":\"REVOKED\""), "{told}");
+    assert_eq!(parts[2..], ["event: complete\ndata:"], "{told}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_socket_is_refused_and_closed_with_the_reason() -> Result<()> {
     let app = TestApp::small(1, 1).await?;
     let (id, secret) = create(&app, json!(["OPERATIONS_READ"]), json!({})).await?;

@@ -95,6 +95,11 @@ impl Refusal {
         self.with("traceId", trace.as_str()).errors
     }
 
+    /// Whether the session has ended: then its cookie goes.
+    pub(super) fn ends_session(&self) -> bool {
+        self.ends_session
+    }
+
     /// The first error's message.
     pub(super) fn message(&self) -> &str {
         self.errors.first().map_or("", |error| error.message.as_str())
@@ -196,11 +201,6 @@ impl From<Refused> for Refusal {
 }
 
 impl Answer {
-    /// Whether it was refused since the session has ended: then its cookie goes.
-    pub(super) fn ends_session(&self) -> bool {
-        matches!(self, Self::Refused(refusal) if refusal.ends_session)
-    }
-
     /// The answer over HTTP.
     pub(super) fn respond(self, media: Media, trace: &TraceId) -> HttpResponse {
         match self {

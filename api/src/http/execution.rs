@@ -3,6 +3,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_graphql::parser::types::OperationType;
 use async_graphql::{Executor, Request};
@@ -19,6 +20,9 @@ use crate::authentication::{Authenticate, Presented, TokenRefused};
 use crate::error::ErrorCode;
 use crate::limits::Limits;
 use crate::viewer::{Origin, Viewer};
+
+/// How often the viewer is asked for while a live query runs: what is revoked ends within a second.
+pub(super) const CHECK: Duration = Duration::from_millis(500);
 
 /// Executes requests.
 pub(super) struct Execution<E> {
@@ -63,7 +67,7 @@ impl<E: Executor> Execution<E> {
         let work = async move {
             match self.admit(asked) {
                 Ok(Admitted { kind: OperationType::Subscription, .. }) => {
-                    let message = "Live queries are answered at /graphql/ws.";
+                    let message = "Live queries are answered at /graphql/ws, or here as text/event-stream.";
                     Answer::Refused(Refusal::new(ErrorCode::BadRequest, message))
                 }
                 Ok(admitted) => self.execute(admitted).await,

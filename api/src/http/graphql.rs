@@ -11,12 +11,14 @@ use uuid::Uuid;
 use super::answer::{Answer, Refusal};
 use super::body;
 use super::cookies::SESSION;
+use super::events;
 use super::execution::{Asked, Execution};
 use super::frame;
 use super::media::{self, Media};
 use super::origins::Origins;
 use super::parameters::Parameters;
 use super::sign_in::organization;
+use super::socket::Sockets;
 use super::trace::TraceId;
 use crate::authentication::Presented;
 use crate::error::ErrorCode;
@@ -24,23 +26,33 @@ use crate::error::ErrorCode;
 /// Answers one request.
 pub(super) async fn handle<E: Executor>(
     execution: web::Data<Execution<E>>,
+    sockets: web::Data<Sockets<E>>,
     request: HttpRequest,
     payload: web::Payload,
 ) -> HttpResponse {
     let trace = request.extensions().get::<TraceId>().cloned().unwrap_or_else(TraceId::new);
-    let Some(media) = Media::accepted(request.headers()) else {
-        let message = "Accept application/graphql-response+json or application/json, in UTF-8.";
+    let wants_events = media::wants_events(request.headers());
+    let media = if wants_events { Some(Media::GraphqlResponse) } else { Media::accepted(request.headers()) };
+    let Some(media) = media else {
+        let message =
+            "Accept application/graphql-response+json, application/json or text/event-stream, in UTF-8.";
         let refusal = Refusal::new(ErrorCode::NotAcceptable, message);
         return Answer::Refused(refusal).respond(Media::Json, &trace);
     };
     let execution = execution.into_inner();
     let mut renewed = None;
-    let answer = match ask(&execution, &request, payload, trace.clone(), &mut renewed).await {
-        Ok(asked) => execution.answer(asked).await,
-        Err(refusal) => Answer::Refused(refusal),
+    let mut is_over = false;
+    let mut response = match ask(&execution, &request, payload, trace.clone(), &mut renewed).await {
+        Ok((asked, presented)) if wants_events => {
+            let presented = execution.authenticator.pin(presented).await;
+            events::respond(execution, asked, presented, sockets.shutdown.clone()).await
+        }
+        Ok((asked, _)) => execution.answer(asked).await.respond(media, &trace),
+        Err(refusal) => {
+            is_over = refusal.ends_session();
+            Answer::Refused(refusal).respond(media, &trace)
+        }
     };
-    let is_over = answer.ends_session();
-    let mut response = answer.respond(media, &trace);
     let cookie = match renewed {
         Some(cookie) => Some(SESSION.set(&request, &cookie, entity::session::LIFETIME)),
         None => is_over.then(|| SESSION.remove(&request)),
@@ -57,7 +69,7 @@ async fn ask<E: Executor>(
     payload: web::Payload,
     trace: TraceId,
     renewed: &mut Option<SecretString>,
-) -> Result<Asked, Refusal> {
+) -> Result<(Asked, Presented), Refusal> {
     let is_safe = match *request.method() {
         Method::GET => true,
         Method::POST => false,
@@ -72,7 +84,8 @@ async fn ask<E: Executor>(
     } else {
         receive(execution, request, payload).await?
     };
-    Ok(Asked { parameters, viewer, address: presented.address, trace, is_safe })
+    let address = presented.address.clone();
+    Ok((Asked { parameters, viewer, address, trace, is_safe }, presented))
 }
 
 async fn receive<E: Executor>(

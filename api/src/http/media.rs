@@ -44,6 +44,13 @@ impl Media {
     }
 }
 
+/// Whether the client asks for server-sent events by name.
+pub(super) fn wants_events(headers: &HeaderMap) -> bool {
+    let ranges = headers.get_all(ACCEPT).filter_map(|header| header.to_str().ok());
+    let mut ranges = ranges.flat_map(|header| header.split(',')).filter_map(Range::parse);
+    ranges.any(|range| range.essence == "text/event-stream" && range.quality > 0)
+}
+
 /// How exactly a range names a media type: the most exact one decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Specific {

@@ -1,6 +1,7 @@
 //! The HTTP and WebSocket layer over real sockets, with a small schema of its own.
 
 mod browsers;
+mod events;
 mod library;
 mod limits;
 mod operability;

@@ -25,7 +25,7 @@ use super::message::{self, FromClient};
 use crate::authentication::{Presented, TokenRefused};
 use crate::error::ErrorCode;
 use crate::http::answer::{Answer, Refusal};
-use crate::http::execution::{Asked, Execution};
+use crate::http::execution::{Asked, CHECK, Execution};
 use crate::http::graphql::{bearer, named_organization};
 use crate::http::parameters::Parameters;
 use crate::http::trace::TraceId;
@@ -33,9 +33,6 @@ use crate::viewer::Viewer;
 
 /// Answers that wait for the socket, of all its operations together.
 const WAITING: usize = 8;
-
-/// How often the viewer is asked for while operations run: what is revoked ends within a second.
-const CHECK: Duration = Duration::from_millis(500);
 
 /// One socket.
 struct Session<E> {
