@@ -177,6 +177,7 @@ impl Link {
             content_type: call.body.is_some().then(|| HeaderValue::from_static("application/json")),
             body: call.body.clone().unwrap_or_default(),
             bearer: Some(token),
+            basic: None,
             lane: Lane {
                 tenant: caller.tenant(),
                 subscription: call.subscription,

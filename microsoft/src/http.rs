@@ -64,6 +64,8 @@ pub(crate) struct Request {
     pub content_type: Option<HeaderValue>,
     pub body: Bytes,
     pub bearer: Option<SecretString>,
+    /// What else says who sends it: a registration's id and secret.
+    pub basic: Option<HeaderValue>,
     pub lane: Lane,
     pub patience: Duration,
     pub body_limit: usize,
@@ -189,6 +191,11 @@ impl Http {
         if let Some(token) = &request.bearer {
             let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()))
                 .map_err(|_| MicrosoftError::of(&codes::TOKEN_REFUSED, "the token is no header value"))?;
+            value.set_sensitive(true);
+            builder = builder.header(AUTHORIZATION, value);
+        }
+        if let Some(basic) = &request.basic {
+            let mut value = basic.clone();
             value.set_sensitive(true);
             builder = builder.header(AUTHORIZATION, value);
         }

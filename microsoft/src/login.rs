@@ -79,6 +79,7 @@ pub(crate) fn request(method: Method, url: Url, tenant: Uuid) -> Request {
         content_type: None,
         body: bytes::Bytes::new(),
         bearer: None,
+        basic: None,
         lane: Lane { tenant, subscription: None, budget: Budget::Login, principal: Principal::App },
         patience: patience::JOB,
         body_limit: body_limit::OBJECT,

@@ -15,7 +15,7 @@ use oauth2::{
     EndpointSet, HttpRequest, HttpResponse, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError,
     Scope, StandardRevocableToken, TokenResponse, TokenUrl,
 };
-use reqwest::header::CONTENT_TYPE;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use reqwest::{Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -190,6 +190,7 @@ impl TokenEndpoint {
         let url = Url::parse(&parts.uri.to_string()).map_err(|_| unusable("the token address is none"))?;
         let mut request = request(Method::POST, url, self.tenant);
         request.content_type = parts.headers.get(CONTENT_TYPE).cloned();
+        request.basic = parts.headers.get(AUTHORIZATION).cloned();
         request.body = body.into();
         request.repeat = self.repeat;
         let reply = self.http.send(&request).await?;
