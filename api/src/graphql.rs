@@ -15,6 +15,8 @@
 mod access_token;
 mod batch;
 mod consent;
+mod diagnosis;
+mod enrollment_key;
 mod failure;
 mod ids;
 mod node;
@@ -51,6 +53,8 @@ pub struct Query(
     operation::Operations,
     consent::Consents,
     access_token::AccessTokens,
+    diagnosis::DiagnoseAccessToken,
+    enrollment_key::EnrollmentKeys,
 );
 
 /// What can be started or stopped. Each says which role it needs of a member, and which
@@ -66,6 +70,9 @@ pub struct Mutation(
     access_token::CreateAccessToken,
     access_token::RotateAccessToken,
     access_token::RevokeAccessToken,
+    enrollment_key::RegisterEnrollmentKey,
+    enrollment_key::CheckEnrollmentKey,
+    enrollment_key::RemoveEnrollmentKey,
 );
 
 /// What can be watched while it happens. The viewer is asked for again while it is watched.

@@ -106,7 +106,8 @@ fn configuration(arguments: &DemoArguments, simulator: &Simulator) -> anyhow::Re
         microsoft: microsoft::Settings {
             login_url: cloud.clone(),
             arm_url: cloud.clone(),
-            graph_url: cloud,
+            graph_url: cloud.clone(),
+            consumption_url: cloud,
             client_id: simulator.client_id().to_string(),
             client_secret: SecretString::from(simulator.client_secret()),
             redirect_uri: callback(&public_url),

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::access_token::AccessToken;
 use super::consent::Consent;
+use super::enrollment_key::EnrollmentKey;
 use super::ids::{self, Kind};
 use super::operation::Operation;
 use super::pager::check_length;
@@ -38,6 +39,8 @@ pub enum Node {
     Consent(Consent),
     /// An access token.
     AccessToken(AccessToken),
+    /// An enrollment key.
+    EnrollmentKey(EnrollmentKey),
 }
 
 /// The queries of this file.
@@ -89,6 +92,7 @@ async fn find_kind(ctx: &Context<'_>, kind: Kind, rows: Vec<Uuid>) -> Result<Vec
         Kind::Operation => find_as(ctx, rows, Node::Operation).await,
         Kind::Consent => find_as(ctx, rows, Node::Consent).await,
         Kind::AccessToken => find_as(ctx, rows, Node::AccessToken).await,
+        Kind::EnrollmentKey => find_as(ctx, rows, Node::EnrollmentKey).await,
     }
 }
 

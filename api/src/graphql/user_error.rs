@@ -32,6 +32,16 @@ pub enum UserErrorCode {
     InvalidOverlap,
     /// The access token has expired or was revoked.
     NotActive,
+    /// What was given is no number of an enrollment.
+    InvalidEnrollmentNumber,
+    /// A part of the enrollment key is missing.
+    KeyIncomplete,
+    /// What was given is no enrollment key.
+    NotAnEnrollmentKey,
+    /// The enrollment key is of another enrollment.
+    AnotherEnrollment,
+    /// The enrollment key has expired.
+    KeyExpired,
 }
 
 /// Something that the person who asked can do something about.

@@ -336,7 +336,8 @@ fn nobody_there() -> Result<microsoft::Settings> {
     Ok(microsoft::Settings {
         login_url: nobody.clone(),
         arm_url: nobody.clone(),
-        graph_url: nobody,
+        graph_url: nobody.clone(),
+        consumption_url: nobody,
         client_id: Uuid::nil().to_string(),
         client_secret: SecretString::from("nobody asks for it"),
         redirect_uri: Url::parse("http://tenantry.example/consent/callback")?,
