@@ -36,11 +36,7 @@ impl Consumption {
 
     /// Asks for the billing periods of an enrollment, the lightest that every key may read. `TokenExpired`:
     /// Microsoft does not take the key. `Forbidden`: it takes it, but not for this.
-    pub async fn check_key(
-        &self,
-        enrollment_number: &str,
-        key: &SecretString,
-    ) -> Result<(), MicrosoftError> {
+    pub async fn check_key(&self, enrollment_number: &str, key: &SecretString) -> Result<(), MicrosoftError> {
         if !is_number(enrollment_number) {
             return Err(MicrosoftError::of(&codes::UNEXPECTED_ANSWER, "this is no number of an enrollment"));
         }

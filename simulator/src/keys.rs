@@ -98,7 +98,8 @@ impl Keys {
         let Some(key) = self.current() else { return String::new() };
         let nonce = URL_SAFE_NO_PAD.encode(Sha256::digest(claims.to_string()));
         let part = |part: &Value| URL_SAFE_NO_PAD.encode(part.to_string());
-        let header = |nonce: &str| part(&json!({ "typ": "JWT", "nonce": nonce, "alg": "RS256", "kid": key.id }));
+        let header =
+            |nonce: &str| part(&json!({ "typ": "JWT", "nonce": nonce, "alg": "RS256", "kid": key.id }));
         let claims = part(claims);
         let signed = format!("{}.{claims}", header(&hashed(&nonce)));
         let signature = jsonwebtoken::crypto::sign(signed.as_bytes(), &key.sign, Algorithm::RS256);

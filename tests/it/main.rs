@@ -2,6 +2,8 @@
 
 mod command_line;
 mod consent;
+mod diagnosis;
+mod enrollment_keys;
 mod faults;
 mod graphql;
 mod onboarding;
@@ -10,3 +12,4 @@ mod progress;
 mod queue;
 mod readme;
 mod scan;
+mod spilled;

@@ -38,7 +38,7 @@ impl CheckEnrollmentKey {
 impl Job for CheckEnrollmentKey {
     const NAME: &'static str = "check-enrollment-key";
     const CONCURRENCY: usize = 4;
-    const MAX_ATTEMPTS: u32 = 5;
+    const MAX_ATTEMPTS: u32 = 3;
     type Context = Context;
 
     fn key(&self) -> String {

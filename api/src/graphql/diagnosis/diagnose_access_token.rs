@@ -25,9 +25,13 @@ impl DiagnoseAccessToken {
     async fn diagnose_access_token(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The token, as it was copied: white space, quotes and `Bearer` around it are ignored.")]
+        #[graphql(
+            desc = "The token, as it was copied: white space, quotes and `Bearer` around it are ignored."
+        )]
         token: String,
-        #[graphql(desc = "Scopes that it is expected to have; only one of Tenantry's access tokens has any.")]
+        #[graphql(
+            desc = "Scopes that it is expected to have; only one of Tenantry's access tokens has any."
+        )]
         scopes: Option<Vec<AccessScope>>,
         #[graphql(
             default = false,

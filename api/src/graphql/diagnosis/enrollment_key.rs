@@ -36,7 +36,8 @@ pub(super) async fn diagnose(
         Some(Ok(())) => {
             let soon = if expires_at - WARNING <= now { State::ExpiresSoon } else { State::Connected };
             let message = advice::on(soon, Some(expires_at));
-            let message = message.unwrap_or_else(|| format!("Microsoft takes the enrollment key, until {until}."));
+            let message =
+                message.unwrap_or_else(|| format!("Microsoft takes the enrollment key, until {until}."));
             good(message, expires_at).checked().certain(true)
         }
         Some(Err(MicrosoftError::TokenExpired { .. } | MicrosoftError::InteractionRequired { .. })) => {

@@ -49,7 +49,9 @@ pub(super) async fn diagnose(
     }
     match audience {
         _ if !check_with_issuer => unasked(token, is_verified),
-        Some(audience) => ask(scope, token, audience).await.unwrap_or_else(|| not_answered(token, is_verified)),
+        Some(audience) => {
+            ask(scope, token, audience).await.unwrap_or_else(|| not_answered(token, is_verified))
+        }
         None => cannot_ask(token, is_verified),
     }
 }
@@ -70,7 +72,8 @@ async fn ask(scope: Scope<'_>, token: &MicrosoftToken, audience: Audience) -> Op
     let diagnosis = match answer {
         Ok(true) => {
             let until = written(token.expires_at);
-            told(token, TokenStatus::Valid, format!("Microsoft takes the token, until {until}.")).certain(true)
+            told(token, TokenStatus::Valid, format!("Microsoft takes the token, until {until}."))
+                .certain(true)
         }
         Ok(false) => lacks_role(token, audience),
         Err(MicrosoftError::Forbidden { .. }) => lacks_role(token, audience),

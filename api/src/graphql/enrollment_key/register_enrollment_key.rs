@@ -4,9 +4,7 @@ use async_graphql::{Context, InputObject, Object, SimpleObject};
 use entity::enrollment_key::secret::NotAKey;
 use entity::enrollment_key::{self, Column, EnrollmentKeySecret};
 use entity::organization;
-use sea_orm::{
-    ActiveModelTrait, ColumnTrait, DbErr, QueryFilter, QuerySelect, Set, Unchanged,
-};
+use sea_orm::{ActiveModelTrait, ColumnTrait, DbErr, QueryFilter, QuerySelect, Set, Unchanged};
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
@@ -101,7 +99,8 @@ fn accept(scope: Scope<'_>, number: &str, pasted: &SecretString) -> Result<Enrol
         }
     };
     if !key.enrollment_number().eq_ignore_ascii_case(number) {
-        let message = "The key is of another enrollment. Check the number, or copy the key of this enrollment.";
+        let message =
+            "The key is of another enrollment. Check the number, or copy the key of this enrollment.";
         return refuse(Code::AnotherEnrollment, message);
     }
     if key.expires_at() <= scope.services.clock.now() {

@@ -23,7 +23,7 @@ impl Case {
 
     /// Whether it asks for something that a row has to be found for; what makes something new does not.
     pub fn names_a_row(&self) -> bool {
-        !matches!(self.name(), "startConsent")
+        !matches!(self.name(), "startConsent" | "diagnoseAccessToken" | "registerEnrollmentKey")
     }
 }
 
@@ -108,6 +108,18 @@ fn queries() -> Vec<Case> {
             "{ accessTokens { totalCount nodes { id } } }",
             none(),
         ),
+        query(
+            "Query.diagnoseAccessToken",
+            P::DiagnoseTokens,
+            "{ diagnoseAccessToken(token: \"tnt_nonsense\") { kind status } }",
+            json!({ "kind": "TENANTRY_ACCESS_TOKEN", "status": "INCOMPLETE" }),
+        ),
+        query(
+            "Query.enrollmentKeys",
+            P::ReadEnrollmentKeys,
+            "{ enrollmentKeys { totalCount nodes { id } } }",
+            none(),
+        ),
     ]
 }
 
@@ -162,6 +174,27 @@ fn mutations() -> Vec<Case> {
             "mutation($accessToken: ID!) { revokeAccessToken(input: { accessTokenId: $accessToken }) {
                accessToken { id } userErrors { code } } }",
             "accessToken",
+        ),
+        query(
+            "Mutation.registerEnrollmentKey",
+            P::ChangeEnrollmentKeys,
+            "mutation { registerEnrollmentKey(input: { enrollmentNumber: \"no number\", key: \"nonsense\" }) {
+               enrollmentKey { id } userErrors { code } } }",
+            json!({ "enrollmentKey": null, "userErrors": [{ "code": "INVALID_ENROLLMENT_NUMBER" }] }),
+        ),
+        not_found(
+            "Mutation.checkEnrollmentKey",
+            P::ChangeEnrollmentKeys,
+            "mutation($enrollmentKey: ID!) { checkEnrollmentKey(input: { enrollmentKeyId: $enrollmentKey }) {
+               enrollmentKey { id } userErrors { code } } }",
+            "enrollmentKey",
+        ),
+        not_found(
+            "Mutation.removeEnrollmentKey",
+            P::ChangeEnrollmentKeys,
+            "mutation($enrollmentKey: ID!) { removeEnrollmentKey(input: { enrollmentKeyId: $enrollmentKey }) {
+               enrollmentKey { id } userErrors { code } } }",
+            "enrollmentKey",
         ),
     ]
 }
