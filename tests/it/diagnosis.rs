@@ -50,7 +50,7 @@ async fn delegated_token(app: &TestApp) -> Result<SecretString> {
 }
 
 /// The token with another letter in its signature.
-fn forged(token: &str) -> Result<String> {
+fn forge(token: &str) -> Result<String> {
     let at = token.rfind('.').context("no JWT")? + 10;
     let other = if &token[at..=at] == "A" { "B" } else { "A" };
     Ok(format!("{}{other}{}", &token[..at], &token[at + 1..]))
@@ -117,12 +117,12 @@ async fn a_delegated_token_is_verified_by_its_signature_and_checked_with_microso
     app.simulator.set_continuous_access(true);
     let token = delegated_token(&app).await?;
     let token = token.expose_secret();
-    let forged = forged(token)?;
+    let altered = forge(token)?;
 
     let verified = diagnose(&app, token, false).await?;
-    let taken = diagnose(&app, token, true).await?;
+    let accepted = diagnose(&app, token, true).await?;
     let cut = diagnose(&app, &token[..token.len() - 2], true).await?;
-    let forged = diagnose(&app, &forged, true).await?;
+    let forged = diagnose(&app, &altered, true).await?;
     app.simulator.revoke_sessions("owner");
     let revoked = diagnose(&app, token, true).await?;
     let unasked = diagnose(&app, token, false).await?;
@@ -135,7 +135,7 @@ async fn a_delegated_token_is_verified_by_its_signature_and_checked_with_microso
         "{verified}"
     );
     assert!(says(&verified, "unless it was revoked"), "{verified}");
-    assert_eq!(told(&taken), (KIND, "VALID", true), "{taken}");
+    assert_eq!(told(&accepted), (KIND, "VALID", true), "{accepted}");
     assert_eq!(told(&cut), (KIND, "INCOMPLETE", false), "{cut}");
     assert_eq!(
         (told(&forged), &forged["verified"]),
@@ -194,15 +194,15 @@ async fn of_a_graph_token_nothing_is_claimed_that_only_graph_can_know() -> Resul
     let url = format!("{}/{}/oauth2/v2.0/token", app.simulator.base_url(), app.simulator.tenant_id());
     let issued: Value = support::http::client()?.post(url).form(&form).send().await?.json().await?;
     let token = issued["access_token"].as_str().context("no token")?;
-    let forged = forged(token)?;
+    let altered = forge(token)?;
 
     let unasked = diagnose(&app, token, false).await?;
-    let taken = diagnose(&app, token, true).await?;
-    let forged = diagnose(&app, &forged, true).await?;
+    let accepted = diagnose(&app, token, true).await?;
+    let forged = diagnose(&app, &altered, true).await?;
 
     assert_eq!((told(&unasked), &unasked["verified"]), ((KIND, "VALID", false), &json!(false)), "{unasked}");
     assert!(says(&unasked, "By its own account"), "{unasked}");
-    assert_eq!((told(&taken), &taken["verified"]), ((KIND, "VALID", true), &json!(true)), "{taken}");
+    assert_eq!((told(&accepted), &accepted["verified"]), ((KIND, "VALID", true), &json!(true)), "{accepted}");
     assert_eq!((told(&forged), &forged["verified"]), ((KIND, "REVOKED", true), &json!(false)), "{forged}");
     Ok(())
 }
@@ -232,7 +232,7 @@ async fn an_enrollment_key_is_told_in_each_of_its_states() -> Result<()> {
     let key = app.simulator.make_enrollment_key("100", TimeDelta::days(40), ReportView::Department)?;
 
     let unasked = diagnose(&app, &key, false).await?;
-    let taken = diagnose(&app, &key, true).await?;
+    let accepted = diagnose(&app, &key, true).await?;
     let cut = diagnose(&app, &key[..key.len() - 40], true).await?;
     app.simulator.hide_charges_from(&key);
     let without_role = diagnose(&app, &key, true).await?;
@@ -242,7 +242,7 @@ async fn an_enrollment_key_is_told_in_each_of_its_states() -> Result<()> {
 
     assert_eq!((told(&unasked), &unasked["verified"]), ((KIND, "VALID", false), &json!(false)), "{unasked}");
     assert!(says(&unasked, "Only Microsoft knows"), "{unasked}");
-    assert_eq!((told(&taken), &taken["verified"]), ((KIND, "VALID", true), &json!(true)), "{taken}");
+    assert_eq!((told(&accepted), &accepted["verified"]), ((KIND, "VALID", true), &json!(true)), "{accepted}");
     assert_eq!(told(&cut), (KIND, "INCOMPLETE", false), "{cut}");
     assert_eq!(told(&without_role), (KIND, "INSUFFICIENT_ROLE", true), "{without_role}");
     assert!(says(&without_role, "enterprise administrator"), "{without_role}");

@@ -21,6 +21,12 @@ const IMPERSONATION: &str = "user_impersonation";
 /// The permission by which Microsoft Graph lets an app read the directory.
 const DIRECTORY: &str = "User.Read.All";
 
+/// Why Microsoft has not said whether the token was revoked.
+const UNASKED: &str = "Microsoft was not asked: have it checked with its issuer to be sure.";
+const UNANSWERED: &str = "Microsoft did not say whether it was revoked: try again later.";
+const FOR_SOMEBODY_ELSE: &str = "It is for neither Azure Resource Manager nor Microsoft Graph, so Microsoft was \
+                                 not asked whether it was revoked.";
+
 pub(super) async fn diagnose(
     scope: Scope<'_>,
     token: &MicrosoftToken,
@@ -47,12 +53,11 @@ pub(super) async fn diagnose(
         let told = told(token, TokenStatus::InsufficientScope, message);
         return told.lacking([IMPERSONATION]).certain(is_verified);
     }
+    let so_far = |why| so_far(token, is_verified, why);
     match audience {
-        _ if !check_with_issuer => unasked(token, is_verified),
-        Some(audience) => {
-            ask(scope, token, audience).await.unwrap_or_else(|| not_answered(token, is_verified))
-        }
-        None => cannot_ask(token, is_verified),
+        _ if !check_with_issuer => so_far(UNASKED),
+        Some(audience) => ask(scope, token, audience).await.unwrap_or_else(|| so_far(UNANSWERED)),
+        None => so_far(FOR_SOMEBODY_ELSE),
     }
 }
 
@@ -75,8 +80,7 @@ async fn ask(scope: Scope<'_>, token: &MicrosoftToken, audience: Audience) -> Op
             told(token, TokenStatus::Valid, format!("Microsoft takes the token, until {until}."))
                 .certain(true)
         }
-        Ok(false) => lacks_role(token, audience),
-        Err(MicrosoftError::Forbidden { .. }) => lacks_role(token, audience),
+        Ok(false) | Err(MicrosoftError::Forbidden { .. }) => lacks_role(token, audience),
         Err(MicrosoftError::TokenExpired { .. } | MicrosoftError::InteractionRequired { .. }) => {
             let message = "Microsoft refuses the token although it has not expired. Generate a new one: the person \
                            whose it is has to sign in again.";
@@ -105,39 +109,15 @@ fn lacks_role(token: &MicrosoftToken, audience: Audience) -> TokenDiagnosis {
     }
 }
 
-/// What is known of a token that Microsoft was not asked about.
-fn unasked(token: &MicrosoftToken, is_verified: bool) -> TokenDiagnosis {
+/// What can be told of a token without its issuer, and `why` it is no more.
+fn so_far(token: &MicrosoftToken, is_verified: bool, why: &str) -> TokenDiagnosis {
     let until = written(token.expires_at);
-    let message = if is_verified {
-        format!(
-            "Microsoft issued the token, and it is good until {until} unless it was revoked; Microsoft was not \
-             asked about that."
-        )
+    let known = if is_verified {
+        format!("Microsoft issued the token, and it is good until {until} unless it was revoked.")
     } else {
-        format!(
-            "By its own account the token is good until {until}. Only Microsoft knows whether it is; it was not \
-             asked."
-        )
+        format!("By its own account the token is good until {until}; its signature was not verified.")
     };
-    told(token, TokenStatus::Valid, message).certain(is_verified)
-}
-
-fn cannot_ask(token: &MicrosoftToken, is_verified: bool) -> TokenDiagnosis {
-    let until = written(token.expires_at);
-    let message = format!(
-        "By its own account the token is good until {until}. It is for neither Azure Resource Manager nor Microsoft \
-         Graph, so Microsoft was not asked whether it was revoked."
-    );
-    told(token, TokenStatus::Valid, message).certain(is_verified)
-}
-
-fn not_answered(token: &MicrosoftToken, is_verified: bool) -> TokenDiagnosis {
-    let until = written(token.expires_at);
-    let message = format!(
-        "By its own account the token is good until {until}. Microsoft did not say whether it was revoked: try \
-         again later."
-    );
-    told(token, TokenStatus::Valid, message).certain(is_verified)
+    told(token, TokenStatus::Valid, format!("{known} {why}")).certain(is_verified)
 }
 
 fn told(token: &MicrosoftToken, status: TokenStatus, message: impl Into<String>) -> TokenDiagnosis {

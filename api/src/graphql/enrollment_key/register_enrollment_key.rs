@@ -72,7 +72,7 @@ async fn register(ctx: &Context<'_>, number: &str, pasted: &SecretString) -> Out
         Ok(key) => key,
         Err(error) => return Ok(Err(error)),
     };
-    let stored = store(scope, number, &key).await.map_err(|error| internal(&error))?;
+    let stored = store(scope, &key).await.map_err(|error| internal(&error))?;
     tracing::info!(enrollment_key.id = %stored.id, "enrollment key registered");
     ring(scope, &stored).await;
     Ok(Ok(stored))
@@ -111,11 +111,9 @@ fn accept(scope: Scope<'_>, number: &str, pasted: &SecretString) -> Result<Enrol
     Ok(key)
 }
 
-async fn store(
-    scope: Scope<'_>,
-    number: &str,
-    key: &EnrollmentKeySecret,
-) -> Result<enrollment_key::Model, DbErr> {
+async fn store(scope: Scope<'_>, key: &EnrollmentKeySecret) -> Result<enrollment_key::Model, DbErr> {
+    // As the key writes it, so that it has one spelling.
+    let number = key.enrollment_number();
     let transaction = scope.begin().await?;
     // Whoever registers a key of the same enrollment at the same time waits here, and then finds ours.
     scope.owned::<organization::Entity>().lock_exclusive().one(&transaction).await?;
