@@ -15,6 +15,8 @@
 mod access_token;
 mod batch;
 mod consent;
+mod diagnosis;
+mod enrollment_key;
 mod failure;
 mod ids;
 mod invitation;
@@ -57,6 +59,8 @@ pub struct Query(
     access_token::AccessTokens,
     member::Members,
     invitation::Invitations,
+    diagnosis::DiagnoseAccessToken,
+    enrollment_key::EnrollmentKeys,
 );
 
 /// What can be started or stopped. Each says which role it needs of a member, and which
@@ -77,6 +81,9 @@ pub struct Mutation(
     member::SignOutEverywhere,
     invitation::InviteMember,
     invitation::RevokeInvitation,
+    enrollment_key::RegisterEnrollmentKey,
+    enrollment_key::CheckEnrollmentKey,
+    enrollment_key::RemoveEnrollmentKey,
 );
 
 /// What can be watched while it happens. The viewer is asked for again while it is watched.

@@ -198,6 +198,14 @@ pub struct Admitted {
     pub only_introspects: bool,
 }
 
+/// The parser repeats the line in which it stumbled, and there may be a secret in it; the location stays.
+fn without_source(mut error: ServerError) -> ServerError {
+    if let Some((_, last)) = error.message.rsplit_once('\n') {
+        error.message = last.trim_start().trim_start_matches("= ").to_owned();
+    }
+    error
+}
+
 impl Limits {
     /// Measures a request; nothing of it has run when it is refused.
     pub fn admit(
@@ -207,7 +215,7 @@ impl Limits {
         variables: &Variables,
     ) -> Result<Admitted, Refused> {
         self.check_text(query)?;
-        let document = parse_query(query).map_err(|error| Refused::Syntax(error.into()))?;
+        let document = parse_query(query).map_err(|error| Refused::Syntax(without_source(error.into())))?;
         census::check_document(&document, self)?;
         let operation = select(&document.operations, operation_name)?;
         check_variables(operation, variables)?;

@@ -15,11 +15,11 @@ use worker::queue::Queue;
 pub struct Services {
     /// The truth.
     pub database: DatabaseConnection,
-    /// Microsoft's clouds, for consent URLs and the code exchange only.
+    /// Microsoft's clouds, for consent URLs, the code exchange and the diagnosis of a token only.
     pub microsoft: Microsoft,
     /// Where members sign in.
     pub sign_in: Provider,
-    /// Seals delegated tokens.
+    /// Seals delegated tokens and enrollment keys.
     pub keyring: Keyring,
     /// The time.
     pub clock: Clock,

@@ -15,6 +15,7 @@ pub mod operation;
 pub mod operation_step;
 pub mod organization;
 pub mod owned;
+pub mod pasted;
 pub mod reach;
 pub mod resource;
 pub mod role_assignment;

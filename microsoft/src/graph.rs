@@ -27,7 +27,11 @@ impl Graph {
     where
         T: DeserializeOwned + Send + 'static,
     {
+        self.link.read(&Caller::App { tenant }, &self.call(path_and_query)).await
+    }
+
+    fn call(&self, path_and_query: &str) -> Call {
         let url = self.link.base().at(&format!("/v1.0{path_and_query}"));
-        self.link.read(&Caller::App { tenant }, &Call::new(Method::GET, url, Budget::Graph)).await
+        Call::new(Method::GET, url, Budget::Graph)
     }
 }

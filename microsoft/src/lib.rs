@@ -1,6 +1,7 @@
-//! The only crate that calls Microsoft: login (Entra ID), arm (Azure Resource Manager), graph.
+//! The only crate that calls Microsoft: login (Entra ID), arm (Azure Resource Manager), graph, consumption (EA
+//! reporting).
 //!
-//! There is no mock behind it: the three base URLs come from the settings, so a simulator takes
+//! There is no mock behind it: the four base URLs come from the settings, so a simulator takes
 //! Microsoft's place by being named there.
 
 mod base;
@@ -12,6 +13,7 @@ mod throttle;
 mod timestamp;
 
 pub mod arm;
+pub mod consumption;
 pub mod graph;
 pub mod login;
 pub mod oidc;
@@ -31,11 +33,13 @@ pub use arm::role_assignments::{Role, RoleAssignment};
 pub use arm::subscriptions::{Subscription, SubscriptionState};
 pub use arm::tenants::TenantInfo;
 pub use caller::Caller;
+pub use consumption::Consumption;
 pub use error::{Detail, FixableBy, MicrosoftError};
 pub use graph::Graph;
 pub use graph::organization::Organization;
 pub use graph::service_principal::ServicePrincipal;
 pub use login::Login;
+pub use login::access_token::Signature;
 pub use login::app_token::{AppToken, Audience, Freshness};
 pub use login::authorize::{AuthorizationRequest, Refusal, authorization_refusal};
 pub use login::token::DelegatedGrant;
@@ -59,6 +63,8 @@ pub struct Settings {
     pub arm_url: Url,
     /// Microsoft Graph: `https://graph.microsoft.com`.
     pub graph_url: Url,
+    /// Azure's EA reporting service: `https://consumption.azure.com`.
+    pub consumption_url: Url,
     /// The id of Tenantry's app registration.
     pub client_id: String,
     /// The value of its client secret.
@@ -73,6 +79,7 @@ pub struct Microsoft {
     login: Login,
     arm: Arm,
     graph: Graph,
+    consumption: Consumption,
 }
 
 impl Microsoft {
@@ -81,12 +88,14 @@ impl Microsoft {
         let http = Http::new(clock)?;
         let arm_base = Base::new(&settings.arm_url)?;
         let graph_base = Base::new(&settings.graph_url)?;
+        let consumption = Consumption::new(http.clone(), Base::new(&settings.consumption_url)?);
         let client_id = settings.client_id.clone();
         let login = Login::new(settings, http.clone())?;
         let link = |service, audience, base| Link::new(http.clone(), login.clone(), service, audience, base);
         Ok(Self {
             arm: Arm::new(link(Service::Arm, Audience::Arm, arm_base)),
             graph: Graph::new(link(Service::Graph, Audience::Graph, graph_base), client_id),
+            consumption,
             login,
         })
     }
@@ -104,6 +113,11 @@ impl Microsoft {
     /// Microsoft Graph: the directory.
     pub fn graph(&self) -> &Graph {
         &self.graph
+    }
+
+    /// Azure's EA reporting service: enrollment keys.
+    pub fn consumption(&self) -> &Consumption {
+        &self.consumption
     }
 }
 

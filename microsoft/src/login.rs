@@ -1,5 +1,6 @@
 //! Entra ID: where users consent and where tokens come from.
 
+pub mod access_token;
 pub mod app_token;
 pub mod authorize;
 pub mod discovery;

@@ -33,6 +33,7 @@ pub(crate) enum Budget {
     ArmWrites,
     ResourceGraph,
     Graph,
+    Consumption,
 }
 
 /// Whose budget it is.
@@ -95,6 +96,8 @@ impl State {
             Budget::Graph => Gauge::Bucket(Bucket::new(300.0, 150.0, now)),
             // Entra publishes no figure; this only keeps a fault from becoming a storm.
             Budget::Login => Gauge::Bucket(Bucket::new(100.0, 20.0, now)),
+            // No figure is published either; a key is checked once a day.
+            Budget::Consumption => Gauge::Bucket(Bucket::new(20.0, 0.5, now)),
             Budget::ResourceGraph => Gauge::Window(Window::default()),
         };
         Self { gauge, under_way: 0, taken: 0, blocked_until: None, used_at: now }
@@ -203,7 +206,7 @@ fn bucket_remaining(lane: Lane, headers: &HeaderMap) -> Option<u32> {
     let names: &[&str] = match lane.budget {
         Budget::ArmReads => &["reads", "global-reads", "resource-requests"],
         Budget::ArmWrites => &["writes", "global-writes"],
-        Budget::Login | Budget::Graph | Budget::ResourceGraph => &[],
+        Budget::Login | Budget::Graph | Budget::ResourceGraph | Budget::Consumption => &[],
     };
     names.iter().filter_map(|name| number(headers, &format!("x-ms-ratelimit-remaining-{scope}-{name}"))).min()
 }

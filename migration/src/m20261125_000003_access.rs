@@ -131,7 +131,7 @@ fn enrollment_key() -> TableCreateStatement {
         .col(text("enrollment_number"))
         .col(column("sealed_key").binary().not_null())
         .col(text("last_four"))
-        .col(text("state"))
+        .col(column("state").text())
         .col(json("failure"))
         .col(moment("expires_at"))
         .col(moment("checked_at"))

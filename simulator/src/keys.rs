@@ -12,6 +12,7 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::state::lock;
 
@@ -91,14 +92,38 @@ impl Keys {
         jsonwebtoken::encode(&header, claims, &key.sign).unwrap_or_default()
     }
 
+    /// The same in the form of Microsoft Graph's tokens: what is signed has the hash of the header's nonce in its
+    /// place, so that nobody but Graph can verify them.
+    pub(crate) fn sign_for_graph(&self, claims: &Value) -> String {
+        let Some(key) = self.current() else { return String::new() };
+        let nonce = URL_SAFE_NO_PAD.encode(Sha256::digest(claims.to_string()));
+        let part = |part: &Value| URL_SAFE_NO_PAD.encode(part.to_string());
+        let header =
+            |nonce: &str| part(&json!({ "typ": "JWT", "nonce": nonce, "alg": "RS256", "kid": key.id }));
+        let claims = part(claims);
+        let signed = format!("{}.{claims}", header(&hashed(&nonce)));
+        let signature = jsonwebtoken::crypto::sign(signed.as_bytes(), &key.sign, Algorithm::RS256);
+        format!("{}.{claims}.{}", header(&nonce), signature.unwrap_or_default())
+    }
+
+    /// The same in the form of enrollment keys, whose header names the signing key by its thumbprint alone.
+    pub(crate) fn sign_by_thumbprint(&self, claims: &Value) -> String {
+        let Some(key) = self.current() else { return String::new() };
+        let mut header = Header::new(Algorithm::RS256);
+        header.x5t = Some(key.id.clone());
+        jsonwebtoken::encode(&header, claims, &key.sign).unwrap_or_default()
+    }
+
     /// The claims of a token that we signed; times and audience are the caller's to check.
     pub(crate) fn verify(&self, token: &str) -> Option<Value> {
-        let id = jsonwebtoken::decode_header(token).ok()?.kid?;
+        let header = jsonwebtoken::decode_header(token).ok()?;
+        let id = header.kid.or(header.x5t)?;
         let key = lock(&self.known).iter().find(|key| key.id == id).cloned()?;
         let mut validation = Validation::new(Algorithm::RS256);
         validation.validate_exp = false;
         validation.validate_aud = false;
         validation.required_spec_claims.clear();
+        let token = if header.nonce.is_some() { &as_signed(token)? } else { token };
         jsonwebtoken::decode::<Value>(token, &key.verify, &validation).ok().map(|token| token.claims)
     }
 
@@ -107,4 +132,17 @@ impl Keys {
         let keys = lock(&self.known).iter().map(|key| key.published(issuer)).collect::<Vec<_>>();
         json!({ "keys": keys })
     }
+}
+
+fn hashed(nonce: &str) -> String {
+    URL_SAFE_NO_PAD.encode(Sha256::digest(nonce))
+}
+
+/// A token of Graph's as it was signed.
+fn as_signed(token: &str) -> Option<String> {
+    let (header, rest) = token.split_once('.')?;
+    let mut header: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).ok()?).ok()?;
+    let nonce = hashed(header["nonce"].as_str()?);
+    header["nonce"] = json!(nonce);
+    Some(format!("{}.{rest}", URL_SAFE_NO_PAD.encode(header.to_string())))
 }

@@ -1,12 +1,13 @@
 //! A Microsoft cloud that runs on this machine.
 //!
-//! One listener answers for the login, Azure Resource Manager and Microsoft Graph hosts. It checks what
+//! One listener answers for the login, Azure Resource Manager, Microsoft Graph and EA reporting hosts. It checks what
 //! Microsoft checks, imitates what hurts, and derives its world from a seed: resources are computed when they
 //! are asked for, never stored.
 
 mod arm;
 mod calls;
 mod config;
+mod consumption;
 mod directory;
 mod faults;
 mod graph;
@@ -23,6 +24,7 @@ mod world;
 
 pub use calls::Call;
 pub use config::{Clock, Config, Tls};
+pub use consumption::ReportView;
 pub use directory::User;
 pub use faults::{Fault, Faults};
 pub use person::{Answer, Decision, Opened, Person};

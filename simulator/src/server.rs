@@ -1,4 +1,4 @@
-//! One listener for the three hosts, and the handle that tests hold.
+//! One listener for the four hosts, and the handle that tests hold.
 
 mod respond;
 
@@ -21,7 +21,7 @@ use crate::rbac::{BuiltInRole, GONE, Scope};
 use crate::reply::Reply;
 use crate::state::{State, lock};
 use crate::world::SubscriptionInfo;
-use crate::{arm, graph, login};
+use crate::{arm, consumption, graph, login};
 
 /// The largest request body.
 const BODY: usize = 1 << 20;
@@ -73,7 +73,7 @@ impl Incoming {
 
 /// A simulated cloud that runs.
 pub struct Simulator {
-    state: Arc<State>,
+    pub(crate) state: Arc<State>,
     handle: ServerHandle,
     address: SocketAddr,
 }
@@ -119,7 +119,7 @@ impl Simulator {
         self.address
     }
 
-    /// The address of all three hosts.
+    /// The address of all four hosts.
     pub fn base_url(&self) -> String {
         self.state.base_url()
     }
@@ -356,6 +356,9 @@ fn route(state: &State, incoming: &Incoming, cut: bool) -> Reply {
     let is_arm = ["/subscriptions", "/providers", "/tenants", "/metadata"];
     if is_arm.iter().any(|prefix| path.starts_with(prefix)) {
         return arm::answer(state, incoming, cut);
+    }
+    if path.starts_with(consumption::PREFIX) {
+        return consumption::answer(state, incoming);
     }
     login::answer(state, incoming)
 }

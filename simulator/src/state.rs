@@ -8,6 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::calls::Calls;
 use crate::config::Config;
+use crate::consumption::Enrollments;
 use crate::directory::Directory;
 use crate::faults::Faults;
 use crate::keys::{Keys, StartKeysError};
@@ -33,6 +34,7 @@ pub(crate) struct State {
     pub(crate) world: World,
     pub(crate) keys: Keys,
     pub(crate) directory: Mutex<Directory>,
+    pub(crate) enrollments: Mutex<Enrollments>,
     pub(crate) codes: Mutex<HashMap<String, Code>>,
     pub(crate) dials: Mutex<Dials>,
     pub(crate) throttle: Throttle,
@@ -59,6 +61,7 @@ impl State {
         Ok(Self {
             directory: Mutex::new(directory),
             keys: Keys::generate()?,
+            enrollments: Mutex::default(),
             codes: Mutex::default(),
             dials: Mutex::new(dials),
             throttle: Throttle::default(),

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::reply::Reply;
+use crate::server::Simulator;
 use crate::state::{State, lock};
 
 /// Whom a token is for.
@@ -83,7 +84,31 @@ pub(crate) fn access_token(state: &State, resource: &str, subject: &Subject<'_>)
             claims["roles"] = json!(subject.roles);
         }
     }
-    (state.keys.sign(&claims), lifetime)
+    (signed(state, resource, &claims), lifetime)
+}
+
+/// Signs an access token with these claims, in the form of the service that it is for.
+fn signed(state: &State, resource: &str, claims: &Value) -> String {
+    match Audience::of(resource, &state.base_url()) {
+        Some(Audience::Graph) => state.keys.sign_for_graph(claims),
+        _ => state.keys.sign(claims),
+    }
+}
+
+impl Simulator {
+    /// An access token of this user for `resource`, with these scopes, as any other app would get it. Lasts an
+    /// hour.
+    pub fn access_token(&self, user: &str, resource: &str, scopes: &str) -> String {
+        let state = &self.state;
+        let object_id = lock(&state.directory).user(user).map(|user| user.object_id);
+        let (now, tenant) = (state.now().timestamp(), state.world.tenant_id);
+        let claims = json!({
+            "aud": resource, "iss": format!("https://sts.windows.net/{tenant}/"), "iat": now, "nbf": now,
+            "exp": now + 3_600, "appid": Uuid::from_u128(0xa11), "oid": object_id, "sub": object_id,
+            "scp": scopes, "tid": tenant, "uti": Uuid::new_v4().simple().to_string(), "ver": "1.0",
+        });
+        signed(state, resource, &claims)
+    }
 }
 
 /// Checks the token of a call.

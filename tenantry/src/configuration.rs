@@ -54,6 +54,9 @@ pub struct Settings {
     /// Where Microsoft Graph is.
     #[arg(long, env = "MICROSOFT_GRAPH_URL", default_value = "https://graph.microsoft.com")]
     microsoft_graph_url: String,
+    /// Where Azure's EA reporting service is.
+    #[arg(long, env = "MICROSOFT_CONSUMPTION_URL", default_value = "https://consumption.azure.com")]
+    microsoft_consumption_url: String,
     #[command(flatten)]
     sign_in: SignInSettings,
     /// Origins of front ends that may call the api from a browser, parted by commas.
@@ -160,6 +163,8 @@ impl Settings {
         let login_url = address("MICROSOFT_LOGIN_URL", &self.microsoft_login_url, &mut problems);
         let arm_url = address("MICROSOFT_ARM_URL", &self.microsoft_arm_url, &mut problems);
         let graph_url = address("MICROSOFT_GRAPH_URL", &self.microsoft_graph_url, &mut problems);
+        let consumption_url =
+            address("MICROSOFT_CONSUMPTION_URL", &self.microsoft_consumption_url, &mut problems);
         if self.worker_lease < SHORTEST || self.sweep_every < SHORTEST {
             problems.push("TENANTRY_WORKER_LEASE and TENANTRY_SWEEP_EVERY are a second at least".to_owned());
         }
@@ -178,8 +183,15 @@ impl Settings {
             let redirect_uri = callback(&public_url);
             let (login_url, arm_url, graph_url) = (login_url?, arm_url?, graph_url?);
             let (client_id, client_secret) = (client_id?, client_secret?);
-            let microsoft =
-                microsoft::Settings { login_url, arm_url, graph_url, client_id, client_secret, redirect_uri };
+            let microsoft = microsoft::Settings {
+                login_url,
+                arm_url,
+                graph_url,
+                consumption_url: consumption_url?,
+                client_id,
+                client_secret,
+                redirect_uri,
+            };
             Some(Configuration {
                 database_url: database_url?,
                 redis_url,

@@ -130,6 +130,7 @@ fn configuration(arguments: &DemoArguments, simulator: &Simulator) -> anyhow::Re
             login_url: cloud.clone(),
             arm_url: cloud.clone(),
             graph_url: cloud.clone(),
+            consumption_url: cloud.clone(),
             client_id: client_id.clone(),
             client_secret: SecretString::from(simulator.client_secret()),
             redirect_uri: callback(&public_url),

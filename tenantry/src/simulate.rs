@@ -43,6 +43,7 @@ fn summary(simulator: &Simulator) -> String {
          MICROSOFT_LOGIN_URL={base}\n\
          MICROSOFT_ARM_URL={base}\n\
          MICROSOFT_GRAPH_URL={base}\n\
+         MICROSOFT_CONSUMPTION_URL={base}\n\
          MICROSOFT_CLIENT_ID={client_id}\n\
          MICROSOFT_CLIENT_SECRET={client_secret}\n\n\
          tenant              {tenant}\n\

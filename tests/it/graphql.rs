@@ -1,6 +1,8 @@
 //! The GraphQL schema and its resolvers, without HTTP around them and without a cloud behind them.
 
 mod answers;
+mod diagnosis;
+mod enrollment_keys;
 mod filters;
 mod isolation;
 mod live;

@@ -3,6 +3,8 @@
 mod access_tokens;
 mod command_line;
 mod consent;
+mod diagnosis;
+mod enrollment_keys;
 mod faults;
 mod graphql;
 mod onboarding;
@@ -12,3 +14,4 @@ mod queue;
 mod readme;
 mod scan;
 mod sign_in;
+mod spilled;

@@ -298,7 +298,8 @@ pub fn settings(simulator: &Simulator, public_url: &Url) -> Result<microsoft::Se
     Ok(microsoft::Settings {
         login_url: cloud.clone(),
         arm_url: cloud.clone(),
-        graph_url: cloud,
+        graph_url: cloud.clone(),
+        consumption_url: cloud,
         client_id: simulator.client_id().to_string(),
         client_secret: SecretString::from(simulator.client_secret()),
         redirect_uri: public_url.join("consent/callback")?,

@@ -150,6 +150,7 @@ fn settings(cloud: &Cloud) -> Result<microsoft::Settings> {
         login_url: cloud.base_url.clone(),
         arm_url: cloud.base_url.clone(),
         graph_url: cloud.base_url.clone(),
+        consumption_url: cloud.base_url.clone(),
         client_id: cloud.client_id.clone(),
         client_secret: cloud.client_secret.clone(),
         redirect_uri: Url::parse("http://127.0.0.1/consent/callback")?,

@@ -175,6 +175,7 @@ impl Installation {
             .env("MICROSOFT_LOGIN_URL", &cloud)
             .env("MICROSOFT_ARM_URL", &cloud)
             .env("MICROSOFT_GRAPH_URL", &cloud)
+            .env("MICROSOFT_CONSUMPTION_URL", &cloud)
             .stdin(Stdio::null())
             .stderr(OpenOptions::new().append(true).open(self.log.path())?);
         Ok(command)

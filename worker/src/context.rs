@@ -16,7 +16,7 @@ pub struct Context {
     pub database: DatabaseConnection,
     /// Microsoft's clouds.
     pub microsoft: Microsoft,
-    /// Opens delegated tokens.
+    /// Opens delegated tokens and enrollment keys.
     pub keyring: Keyring,
     /// The time.
     pub clock: Clock,

@@ -166,3 +166,27 @@ pub fn not_permitted() -> Failure {
          Access Control Administrator of the subscription has to consent.",
     )
 }
+
+/// What a person is told when Microsoft's answer says nothing about an enrollment key.
+pub fn enrollment_key_not_checked(error: &MicrosoftError) -> Failure {
+    let failure = match error {
+        MicrosoftError::Throttled { .. } | MicrosoftError::Unavailable { .. } => return of_microsoft(error),
+        MicrosoftError::NotFound { .. } => Failure::new(
+            "ENROLLMENT_NOT_REPORTED",
+            true,
+            FixableBy::Member,
+            "Microsoft has no report of this enrollment. Check the enrollment's number; if it is right, \
+             Microsoft's EA reporting service does not serve this enrollment any more, and the key is of no use.",
+        ),
+        _ => Failure::new(
+            "ENROLLMENT_KEY_NOT_CHECKED",
+            true,
+            FixableBy::Operator,
+            "Microsoft's answer says nothing about the key, so its state is the last that is known. Tenantry \
+             checks it again by itself; if it lasts, give the trace id to whoever runs this installation.",
+        ),
+    };
+    let code = &failure.code;
+    tracing::warn!(failure.code = code, failure.trace_id = failure.trace_id, %error, "a key was not checked");
+    failure
+}

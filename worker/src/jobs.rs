@@ -1,11 +1,13 @@
 //! The jobs: one file each.
 
 mod assign_role;
+mod check_enrollment_key;
 mod onboard_tenant;
 mod scan_subscriptions;
 mod sweep;
 
 pub use assign_role::AssignRole;
+pub use check_enrollment_key::CheckEnrollmentKey;
 pub use onboard_tenant::OnboardTenant;
 pub use scan_subscriptions::ScanSubscriptions;
 pub use sweep::Sweep;
@@ -20,4 +22,5 @@ pub fn register(workers: Workers, context: &Context) -> Workers {
         .register::<AssignRole>(context.clone())
         .register::<ScanSubscriptions>(context.clone())
         .register::<Sweep>(context.clone())
+        .register::<CheckEnrollmentKey>(context.clone())
 }

@@ -28,11 +28,13 @@ pub enum Kind {
     AccessToken,
     /// An invitation.
     Invitation,
+    /// An enrollment key.
+    EnrollmentKey,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Organization,
         Self::Member,
         Self::Tenant,
@@ -42,6 +44,7 @@ impl Kind {
         Self::Consent,
         Self::AccessToken,
         Self::Invitation,
+        Self::EnrollmentKey,
     ];
 
     const fn as_str(self) -> &'static str {
@@ -55,6 +58,7 @@ impl Kind {
             Self::Consent => "consent",
             Self::AccessToken => "access-token",
             Self::Invitation => "invitation",
+            Self::EnrollmentKey => "enrollment-key",
         }
     }
 

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::access_token::AccessToken;
 use super::consent::Consent;
+use super::enrollment_key::EnrollmentKey;
 use super::ids::{self, Kind};
 use super::invitation::Invitation;
 use super::member::Member;
@@ -42,6 +43,8 @@ pub enum Node {
     AccessToken(AccessToken),
     /// An invitation.
     Invitation(Invitation),
+    /// An enrollment key.
+    EnrollmentKey(EnrollmentKey),
 }
 
 /// The queries of this file.
@@ -94,6 +97,7 @@ async fn find_kind(ctx: &Context<'_>, kind: Kind, rows: Vec<Uuid>) -> Result<Vec
         Kind::Consent => find_as(ctx, rows, Node::Consent).await,
         Kind::AccessToken => find_as(ctx, rows, Node::AccessToken).await,
         Kind::Invitation => find_as(ctx, rows, Node::Invitation).await,
+        Kind::EnrollmentKey => find_as(ctx, rows, Node::EnrollmentKey).await,
     }
 }
 

@@ -40,6 +40,16 @@ pub enum UserErrorCode {
     NotOpen,
     /// The viewer is limited to other tenants.
     OutsideReach,
+    /// What was given is no number of an enrollment.
+    InvalidEnrollmentNumber,
+    /// A part of the enrollment key is missing.
+    KeyIncomplete,
+    /// What was given is no enrollment key.
+    NotAnEnrollmentKey,
+    /// The enrollment key is of another enrollment.
+    AnotherEnrollment,
+    /// The enrollment key has expired.
+    KeyExpired,
 }
 
 /// Something that the person who asked can do something about.

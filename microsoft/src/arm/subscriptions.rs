@@ -3,6 +3,7 @@
 //! <https://learn.microsoft.com/en-us/rest/api/resources/subscriptions/list>.
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use uuid::Uuid;
 
 use crate::{Arm, Caller, MicrosoftError, pages};
@@ -52,10 +53,25 @@ impl From<String> for SubscriptionState {
     }
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct FirstPage {
+    value: Vec<IgnoredAny>,
+    next_link: Option<IgnoredAny>,
+}
+
 impl Arm {
     /// Every subscription the caller has a role on. One that is missing may be a role that is gone.
     pub async fn subscriptions(&self, caller: &Caller) -> Result<Vec<Subscription>, MicrosoftError> {
         pages::all(&self.link, caller, self.get("/subscriptions?api-version=2022-12-01")).await
+    }
+
+    /// Whether the caller has a role on any subscription: asks for no more than a page.
+    pub async fn sees_subscriptions(&self, caller: &Caller) -> Result<bool, MicrosoftError> {
+        let call = self.get("/subscriptions?api-version=2022-12-01").paged();
+        let page: FirstPage = self.link.read(caller, &call).await?;
+        // An empty page with another behind it says nothing yet.
+        Ok(!page.value.is_empty() || page.next_link.is_some())
     }
 
     /// One subscription, if the caller has a role on it.

@@ -19,6 +19,7 @@ pub(crate) enum Service {
     Login,
     Arm,
     Graph,
+    Consumption,
 }
 
 /// Every shape at once: Entra has `error` as a word, ARM and Graph as an object, some services neither.
@@ -80,7 +81,7 @@ pub(crate) fn classify(answer: &Answer<'_>) -> MicrosoftError {
     let read: Body = serde_json::from_slice(answer.body).unwrap_or_default();
     match answer.service {
         Service::Login => entra(answer, read),
-        Service::Arm | Service::Graph => resource(answer, read),
+        Service::Arm | Service::Graph | Service::Consumption => resource(answer, read),
     }
 }
 
@@ -252,7 +253,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_body_is_too_odd(status in 400u16..600, body in proptest::collection::vec(any::<u8>(), 0..200)) {
-            for service in [Service::Login, Service::Arm, Service::Graph] {
+            for service in [Service::Login, Service::Arm, Service::Graph, Service::Consumption] {
                 let error = answer(service, status, &HeaderMap::new(), &body);
                 prop_assert!(!error.person_message().is_empty());
             }

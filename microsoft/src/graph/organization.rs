@@ -6,7 +6,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::error::codes;
-use crate::{Graph, MicrosoftError};
+use crate::{Caller, Graph, MicrosoftError};
 
 /// What the directory says about its tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +50,14 @@ impl Graph {
         let row = list.value.into_iter().next();
         row.map(Organization::from)
             .ok_or_else(|| MicrosoftError::of(&codes::UNEXPECTED_ANSWER, "the directory has no organization"))
+    }
+}
+
+impl Graph {
+    /// Asks with somebody else's token, to learn whether Microsoft takes it. `Forbidden`: it does, but the token
+    /// may not read the directory.
+    pub async fn check_token(&self, caller: &Caller) -> Result<(), MicrosoftError> {
+        self.link.send(caller, &self.call("/organization?$select=id")).await.map(drop)
     }
 }
 

@@ -10,9 +10,13 @@ pub(super) const LEAST: Duration = Duration::from_secs(1);
 /// The longest wait that is believed; beyond it somebody's clock is wrong.
 const LONGEST: Duration = Duration::from_hours(1);
 
+/// How the EA reporting service says it when it throttles.
+const OF_CONSUMPTION: &str = "x-ms-ratelimit-microsoft.consumption-retry-after";
+
 /// How long the answer asks to wait.
 pub(super) fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
-    parse(headers.get(RETRY_AFTER)?.to_str().ok()?, now)
+    let asked = headers.get(RETRY_AFTER).or_else(|| headers.get(OF_CONSUMPTION));
+    parse(asked?.to_str().ok()?, now)
 }
 
 fn parse(value: &str, now: DateTime<Utc>) -> Option<Duration> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use reqwest::Method;
 use serde_json::{Value, json};
 use simulator::Config;
@@ -166,4 +166,24 @@ async fn an_answer_carries_the_ids_that_were_sent() {
     assert_eq!(refused.header("x-ms-client-request-id"), Some("call"));
     assert_eq!(refused.header("x-ms-correlation-request-id"), Some("job"));
     assert!(refused.header("x-ms-request-id").is_some());
+}
+
+#[tokio::test]
+async fn a_token_of_graphs_is_verified_by_graph_alone() {
+    let cloud = Cloud::start();
+    let token = cloud.automation_token(GRAPH).await;
+    let keys = cloud.open("/organizations/discovery/v2.0/keys").await.json;
+    let text = |name: &str| keys["keys"][0][name].as_str().unwrap().to_owned();
+    let key = DecodingKey::from_rsa_components(&text("n"), &text("e")).unwrap();
+    let mut validation = Validation::new(Algorithm::RS256);
+    validation.validate_aud = false;
+    validation.validate_exp = false;
+
+    let verified = jsonwebtoken::decode::<Value>(&token, &key, &validation);
+
+    assert!(verified.is_err(), "its signature is over something else than what it shows");
+    assert!(jsonwebtoken::decode_header(&token).unwrap().nonce.is_some());
+    assert_eq!(cloud.get(&token, "/v1.0/organization").await.status, 200);
+    let arm = cloud.automation_token(ARM).await;
+    assert!(jsonwebtoken::decode::<Value>(&arm, &key, &validation).is_ok());
 }

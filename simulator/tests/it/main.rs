@@ -3,6 +3,7 @@
 mod authorize;
 mod bearer;
 mod cloud;
+mod consumption;
 mod faults;
 mod resource_graph;
 mod resources;

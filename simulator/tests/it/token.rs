@@ -235,10 +235,15 @@ async fn the_secret_may_come_in_the_header() {
     assert_eq!(ask("wrong").await.refusal(), (401, "invalid_client", 7_000_215));
 }
 
-/// The claims of a token, once its signature is checked with the published key it names.
+/// The claims of a token, once its signature is checked with the published key it names; that of Graph's tokens
+/// only Graph can check.
 async fn claims(cloud: &Cloud, token: &str) -> Value {
     let keys = cloud.open("/organizations/discovery/v2.0/keys").await.json;
-    let id = jsonwebtoken::decode_header(token).expect("as published").kid.expect("a key id");
+    let header = jsonwebtoken::decode_header(token).expect("as published");
+    if header.nonce.is_some() {
+        return jsonwebtoken::dangerous::insecure_decode(token).expect("claims").claims;
+    }
+    let id = header.kid.expect("a key id");
     let key = keys["keys"]
         .as_array()
         .expect("as published")

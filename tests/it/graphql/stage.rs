@@ -14,7 +14,9 @@ use entity::invitation::{self, Guest};
 use entity::member::Role;
 use entity::subscription::{AccessLevel, AzureState};
 use entity::tags::Tags;
-use entity::{Keyring, Owned, consent, member, operation, operation_step, organization, resource};
+use entity::{
+    Keyring, Owned, consent, enrollment_key, member, operation, operation_step, organization, resource,
+};
 use entity::{role_assignment, subscription, tenant};
 use microsoft::{Microsoft, Provider};
 use sea_orm::{ActiveModelTrait, ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, Set, Statement};
@@ -168,6 +170,26 @@ impl Stage {
             replaces: Set(None),
         };
         Ok(token.insert(&self.database).await?)
+    }
+
+    /// An enrollment key that was never checked. What is sealed is no key.
+    pub async fn enrollment_key(&self, viewer: Viewer, number: &str) -> Result<enrollment_key::Model> {
+        let id = Uuid::now_v7();
+        let key = enrollment_key::ActiveModel {
+            id: Set(id),
+            organization_id: Set(viewer.organization_id),
+            enrollment_number: Set(number.to_owned()),
+            sealed_key: Set(self.services.keyring.seal(b"no key", &enrollment_key::row(id))),
+            last_four: Set("_key".to_owned()),
+            state: Set(None),
+            failure: Set(None),
+            expires_at: Set(Some(self.clock.now() + TimeDelta::days(90))),
+            checked_at: Set(None),
+            created_by: Set(viewer.member_id),
+            created_at: Set(self.clock.now()),
+            updated_at: Set(self.clock.now()),
+        };
+        Ok(key.insert(&self.database).await?)
     }
 
     pub async fn tenant(&self, viewer: Viewer) -> Result<tenant::Model> {
@@ -364,7 +386,8 @@ fn nobody_there() -> Result<microsoft::Settings> {
     Ok(microsoft::Settings {
         login_url: nobody.clone(),
         arm_url: nobody.clone(),
-        graph_url: nobody,
+        graph_url: nobody.clone(),
+        consumption_url: nobody,
         client_id: Uuid::nil().to_string(),
         client_secret: SecretString::from("nobody asks for it"),
         redirect_uri: Url::parse("http://tenantry.example/consent/callback")?,

@@ -1,11 +1,13 @@
-//! Rings again for what nobody attends to, and closes what time has closed.
+//! Rings again for what nobody attends to, for what is due once a day, and closes what time has closed.
 
 use chrono::TimeDelta;
-use entity::operation;
+use entity::{enrollment_key, operation};
 use serde::{Deserialize, Serialize};
 
 use crate::context::Context;
 use crate::job::{Job, JobError};
+use crate::jobs::CheckEnrollmentKey;
+use crate::queue::When;
 use crate::{operations, window};
 
 /// One sweep over every organization. Several workers ask for it; one at a time runs.
@@ -30,6 +32,9 @@ impl Job for Sweep {
             tracing::info!(operation.id = %operation.id, "ringing again for an unattended operation");
             operations::ring(&context.queue, &operation).await?;
         }
+        let due = enrollment_key::Entity::due(context.clock.now(), patience).all(&context.database).await?;
+        let checks: Vec<_> = due.iter().map(CheckEnrollmentKey::of).collect();
+        context.queue.push_many(&checks, When::default()).await?;
         Ok(())
     }
 

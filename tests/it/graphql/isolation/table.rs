@@ -23,7 +23,9 @@ impl Case {
 
     /// Whether it asks for something that a row has to be found for; what makes something new does not.
     pub fn names_a_row(&self) -> bool {
-        !matches!(self.name(), "startConsent" | "signOutEverywhere")
+        const MAKES_OR_NAMES_NONE: [&str; 4] =
+            ["startConsent", "signOutEverywhere", "diagnoseAccessToken", "registerEnrollmentKey"];
+        !MAKES_OR_NAMES_NONE.contains(&self.name())
     }
 }
 
@@ -111,6 +113,18 @@ fn queries() -> Vec<Case> {
         // A stranger is a member of their own organization.
         query("Query.members", P::ReadMembers, "{ members { totalCount } }", json!({ "totalCount": 1 })),
         query("Query.invitations", P::ReadInvitations, "{ invitations { totalCount nodes { id } } }", none()),
+        query(
+            "Query.diagnoseAccessToken",
+            P::DiagnoseTokens,
+            "{ diagnoseAccessToken(token: \"tnt_nonsense\") { kind status } }",
+            json!({ "kind": "TENANTRY_ACCESS_TOKEN", "status": "INCOMPLETE" }),
+        ),
+        query(
+            "Query.enrollmentKeys",
+            P::ReadEnrollmentKeys,
+            "{ enrollmentKeys { totalCount nodes { id } } }",
+            none(),
+        ),
     ]
 }
 
@@ -200,6 +214,27 @@ fn mutations() -> Vec<Case> {
             P::ChangeOneself,
             "mutation { signOutEverywhere(input: {}) { userErrors { code } } }",
             json!({ "userErrors": [] }),
+        ),
+        query(
+            "Mutation.registerEnrollmentKey",
+            P::ChangeEnrollmentKeys,
+            "mutation { registerEnrollmentKey(input: { enrollmentNumber: \"no number\", key: \"nonsense\" }) {
+               enrollmentKey { id } userErrors { code } } }",
+            json!({ "enrollmentKey": null, "userErrors": [{ "code": "INVALID_ENROLLMENT_NUMBER" }] }),
+        ),
+        not_found(
+            "Mutation.checkEnrollmentKey",
+            P::ChangeEnrollmentKeys,
+            "mutation($enrollmentKey: ID!) { checkEnrollmentKey(input: { enrollmentKeyId: $enrollmentKey }) {
+               enrollmentKey { id } userErrors { code } } }",
+            "enrollmentKey",
+        ),
+        not_found(
+            "Mutation.removeEnrollmentKey",
+            P::ChangeEnrollmentKeys,
+            "mutation($enrollmentKey: ID!) { removeEnrollmentKey(input: { enrollmentKeyId: $enrollmentKey }) {
+               enrollmentKey { id } userErrors { code } } }",
+            "enrollmentKey",
         ),
     ]
 }
