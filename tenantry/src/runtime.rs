@@ -100,7 +100,7 @@ impl Parts {
         tokio::spawn(async move {
             match member::Entity::with_identity().count(&database).await {
                 Ok(0) => {
-                    tracing::warn!("nobody can sign in yet: run `tenantry bootstrap` for a one-time link")
+                    tracing::warn!("nobody can sign in yet: run `tenantry bootstrap` for a one-time link");
                 }
                 Ok(_) => {}
                 Err(error) => tracing::warn!(%error, "the members could not be counted"),

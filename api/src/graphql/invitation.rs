@@ -105,6 +105,7 @@ impl Invitation {
     }
 
     /// How it stands.
+    #[expect(clippy::unused_async, reason = "the library wants a future")]
     async fn state(&self, ctx: &Context<'_>) -> Result<InvitationState> {
         let scope = Scope::of(ctx, Permission::ReadInvitations)?;
         Ok(self.row.state(scope.services.clock.now()).into())

@@ -59,20 +59,36 @@ pub struct Limits {
     pub subscriptions: Vec<Uuid>,
 }
 
+/// How far somebody is to reach.
+pub enum Asked {
+    Everything,
+    Limited(Limits),
+}
+
+impl Asked {
+    /// The limits, if there are any.
+    pub fn limits(&self) -> Option<&Limits> {
+        match self {
+            Self::Everything => None,
+            Self::Limited(limits) => Some(limits),
+        }
+    }
+}
+
 impl ReachInput {
-    /// The limits that are asked for; none: everything.
-    pub fn limits(&self) -> Result<Result<Option<Limits>, UserError>> {
+    /// How far somebody is to reach, unless that contradicts itself.
+    pub fn asked(&self) -> Result<Result<Asked, UserError>> {
         let unclear = |message: &str| Ok(Err(UserError::new(UserErrorCode::InvalidReach, "reach", message)));
         let limits = Limits::named(Some(&self.tenant_ids), Some(&self.subscription_ids))?;
         match self.extent {
             ReachExtent::Everything if limits != Limits::default() => unclear(
                 "Who reaches everything is limited to nothing: leave the lists empty, or say LIMITED.",
             ),
-            ReachExtent::Everything => Ok(Ok(None)),
+            ReachExtent::Everything => Ok(Ok(Asked::Everything)),
             ReachExtent::Limited if limits == Limits::default() => {
                 unclear("Name at least one tenant or subscription: without any, nothing could be seen.")
             }
-            ReachExtent::Limited => Ok(Ok(Some(limits))),
+            ReachExtent::Limited => Ok(Ok(Asked::Limited(limits))),
         }
     }
 }

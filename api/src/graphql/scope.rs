@@ -9,7 +9,7 @@ use sea_orm::{DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, Select}
 use crate::error::ErrorCode;
 use crate::permission::{Missing, Permission};
 use crate::services::Services;
-use crate::viewer::{Origin, Viewer};
+use crate::viewer::Viewer;
 
 /// What a resolver works with. Having one proves that the viewer may do what was asked.
 #[derive(Clone, Copy)]
@@ -18,8 +18,6 @@ pub struct Scope<'a> {
     pub services: &'a Services,
     /// Who asks.
     pub viewer: Viewer,
-    /// From where.
-    pub origin: Option<&'a Origin>,
 }
 
 impl<'a> Scope<'a> {
@@ -29,7 +27,7 @@ impl<'a> Scope<'a> {
             .data_opt::<Viewer>()
             .ok_or_else(|| ErrorCode::Unauthenticated.error("Sign in: this needs a token."))?;
         permission.check(&viewer).map_err(Missing::error)?;
-        Ok(Self { services: services(ctx)?, viewer, origin: ctx.data_opt::<Origin>() })
+        Ok(Self { services: services(ctx)?, viewer })
     }
 
     /// The truth.

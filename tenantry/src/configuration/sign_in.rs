@@ -16,10 +16,10 @@ pub struct SignInSettings {
     /// The OpenID Connect issuer at which members sign in; by default Entra ID, for people of any tenant.
     #[arg(long, env = "TENANTRY_SIGN_IN_ISSUER")]
     sign_in_issuer: Option<String>,
-    /// The id of the registration at the issuer; by default MICROSOFT_CLIENT_ID.
+    /// The id of the registration at the issuer; by default `MICROSOFT_CLIENT_ID`.
     #[arg(long, env = "TENANTRY_SIGN_IN_CLIENT_ID")]
     sign_in_client_id: Option<String>,
-    /// The registration's secret; by default MICROSOFT_CLIENT_SECRET, unless there is another registration.
+    /// The registration's secret; by default `MICROSOFT_CLIENT_SECRET`, unless there is another registration.
     #[arg(long, env = "TENANTRY_SIGN_IN_CLIENT_SECRET", hide_env_values = true)]
     sign_in_client_secret: Option<SecretString>,
     /// A file that holds the registration's secret.

@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use super::Invitation;
 use crate::graphql::member::{Role, check_reach, nothing_there};
 use crate::graphql::names::check_name;
-use crate::graphql::reach::{self, Limits, ReachInput};
+use crate::graphql::reach::{self, Asked, Limits, ReachInput};
 use crate::graphql::scope::{Scope, internal, or_null};
 use crate::graphql::stored::object;
 use crate::graphql::user_error::{Outcome, UserError, halves};
@@ -81,10 +81,11 @@ async fn invite(ctx: &Context<'_>, input: &InviteMemberInput) -> Outcome<(invita
         Ok(name) => name.to_owned(),
         Err(error) => return Ok(Err(error)),
     };
-    let limits = match input.reach.as_ref().map(ReachInput::limits).transpose()?.transpose() {
-        Ok(limits) => limits.flatten(),
+    let asked = match input.reach.as_ref().map(ReachInput::asked).transpose()?.transpose() {
+        Ok(asked) => asked,
         Err(error) => return Ok(Err(error)),
     };
+    let limits = asked.as_ref().and_then(Asked::limits);
     let role: member::Role = input.role.into();
     if let Err(error) = check_reach(role, limits.is_some()) {
         return Ok(Err(error));
@@ -96,7 +97,7 @@ async fn invite(ctx: &Context<'_>, input: &InviteMemberInput) -> Outcome<(invita
         limited: limits.is_some(),
         invited_by: Some(scope.viewer.member_id),
     };
-    let stored = store(scope, guest, limits.as_ref()).await.map_err(|error| internal(&error))?;
+    let stored = store(scope, guest, limits).await.map_err(|error| internal(&error))?;
     Ok(stored.map(|(row, secret)| (row, invitation_link(&scope.services.public_url, &secret).into())))
 }
 

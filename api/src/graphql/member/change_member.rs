@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::members::{held, is_last_admin, last_admin};
 use super::{Member, Role};
-use crate::graphql::reach::{self, Limits, ReachInput};
+use crate::graphql::reach::{self, Asked, ReachInput};
 use crate::graphql::scope::{Scope, internal, or_null};
 use crate::graphql::stored::{Identified, object};
 use crate::graphql::user_error::{Outcome, UserError, UserErrorCode, halves};
@@ -68,11 +68,11 @@ impl ChangeMember {
 async fn change(ctx: &Context<'_>, input: &ChangeMemberInput) -> Outcome<member::Model> {
     let scope = Scope::of(ctx, Permission::ChangeMembers)?;
     let id = Member::KIND.row(&input.member_id)?;
-    let limits = match input.reach.as_ref().map(ReachInput::limits).transpose()?.transpose() {
-        Ok(limits) => limits,
+    let asked = match input.reach.as_ref().map(ReachInput::asked).transpose()?.transpose() {
+        Ok(asked) => asked,
         Err(error) => return Ok(Err(error)),
     };
-    let changed = store(scope, id, input.role.map(Into::into), limits).await;
+    let changed = store(scope, id, input.role.map(Into::into), asked.as_ref()).await;
     changed.map_err(|error| internal(&error))
 }
 
@@ -95,7 +95,7 @@ async fn store(
     scope: Scope<'_>,
     id: Uuid,
     role: Option<member::Role>,
-    limits: Option<Option<Limits>>,
+    asked: Option<&Asked>,
 ) -> Result<Result<member::Model, UserError>, DbErr> {
     let transaction = scope.begin().await?;
     let member = match held(scope, id, &transaction).await? {
@@ -103,20 +103,20 @@ async fn store(
         Err(error) => return Ok(Err(error)),
     };
     let role = role.unwrap_or(member.role);
-    let limited = limits.as_ref().map_or(member.limited, Option::is_some);
+    let limited = asked.map_or(member.limited, |asked| asked.limits().is_some());
     if let Err(error) = check_reach(role, limited) {
         return Ok(Err(error));
     }
     if role != member::Role::Admin && is_last_admin(scope, &member, &transaction).await? {
         return Ok(Err(last_admin()));
     }
-    if let Some(limits) = &limits {
-        if let Some(limits) = limits
+    if let Some(asked) = asked {
+        if let Some(limits) = asked.limits()
             && !limits.exist(scope, &transaction).await?
         {
             return Ok(Err(nothing_there()));
         }
-        reach::store(scope, id, limits.as_ref(), &transaction).await?;
+        reach::store(scope, id, asked.limits(), &transaction).await?;
     }
     let changed = member::ActiveModel {
         id: Unchanged(id),

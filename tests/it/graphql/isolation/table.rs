@@ -43,6 +43,7 @@ fn not_found(field: &'static str, needs: Permission, query: &'static str, noun: 
 pub fn table() -> Vec<Case> {
     let mut cases = queries();
     cases.extend(mutations());
+    cases.extend(mutations_of_access());
     cases.extend(live_queries());
     cases
 }
@@ -159,6 +160,12 @@ fn mutations() -> Vec<Case> {
                operation { id } userErrors { code } } }",
             "operation",
         ),
+    ]
+}
+
+fn mutations_of_access() -> Vec<Case> {
+    use Permission as P;
+    vec![
         not_found(
             "Mutation.createAccessToken",
             P::ChangeAccessTokens,
