@@ -20,7 +20,7 @@ use worker::Pace;
 use crate::cli::DemoArguments;
 use crate::configuration::{Configuration, callback};
 use crate::development::{ensure_member, token_of};
-use crate::runtime::{Parts, drain, stop_signal};
+use crate::runtime::{Parts, Tables, drain, stop_signal};
 
 /// How long the simulated cloud takes to answer, and to let a new role work: enough to watch.
 const LATENCY: Duration = Duration::from_millis(15);
@@ -32,8 +32,7 @@ const TOKEN_LIFETIME: TimeDelta = TimeDelta::hours(12);
 /// `tenantry demo`.
 pub async fn run(arguments: DemoArguments) -> anyhow::Result<()> {
     let simulator = start_simulator(&arguments)?;
-    let parts = Parts::assemble(configuration(&arguments, &simulator)?).await?;
-    migration::migrate(&parts.database).await.context("migrating the database")?;
+    let parts = Parts::assemble(configuration(&arguments, &simulator)?, Tables::Migrate).await?;
     let shutdown = CancellationToken::new();
     let server = parts.start_api(shutdown.clone())?;
     let worker = parts.start_worker(shutdown.clone());
@@ -102,7 +101,7 @@ fn configuration(arguments: &DemoArguments, simulator: &Simulator) -> anyhow::Re
         database_url: SecretString::from(format!("sqlite://{}", database.display())),
         redis_url: None,
         listen: arguments.listen,
-        keyring: secrets::keyring(&arguments.data_dir)?,
+        encryption_keys: secrets::encryption_keys(&arguments.data_dir)?,
         microsoft: microsoft::Settings {
             login_url: cloud.clone(),
             arm_url: cloud.clone(),
@@ -128,5 +127,5 @@ fn public_url(listen: SocketAddr) -> anyhow::Result<Url> {
 
 async fn viewer_token(parts: &Parts) -> anyhow::Result<SecretString> {
     let member = ensure_member(&parts.database, &parts.clock, "Demo", entity::member::Role::Admin).await?;
-    Ok(token_of(&parts.configuration.keyring, &parts.clock, &member, TOKEN_LIFETIME))
+    Ok(token_of(&parts.keyring, &parts.clock, &member, TOKEN_LIFETIME))
 }

@@ -1,6 +1,6 @@
 //! Development tokens: who holds one is a viewer.
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 use api::authentication::DevelopmentTokens;
 use chrono::TimeDelta;
 use entity::{Clock, Keyring, Owned, member, organization};
@@ -9,19 +9,20 @@ use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
 use crate::cli::{Role, TokenArguments};
+use crate::runtime::require_migrated;
 
 /// The longest that a development token may last.
 const LONGEST: TimeDelta = TimeDelta::days(30);
 
 /// `tenantry token`.
 pub async fn print_token(arguments: TokenArguments) -> anyhow::Result<()> {
-    let keyring = arguments.key.check_alone()?;
+    let encryption_keys = arguments.key.check_alone()?;
     let expires_in = TimeDelta::from_std(arguments.expires_in).unwrap_or(TimeDelta::MAX);
     ensure!(expires_in <= LONGEST, "--expires-in is more than 30 days");
     let database = migration::connect(&arguments.database.database_url, 1).await?;
-    let pending = migration::pending(&database).await.context("reading the database")?;
-    ensure!(pending.is_empty(), "the database's tables are not up to date: run `tenantry migrate` first");
+    require_migrated(&database).await?;
     let clock = Clock::system();
+    let keyring = worker::keys::open(&database, encryption_keys, clock.clone()).await?;
     let member = ensure_member(&database, &clock, &arguments.organization, arguments.role.into()).await?;
     println!("{}", token_of(&keyring, &clock, &member, expires_in).expose_secret());
     Ok(())

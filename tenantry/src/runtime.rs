@@ -5,15 +5,17 @@ use std::time::Duration;
 use anyhow::Context as _;
 use api::Services;
 use api::http::{Check, HttpSettings, RunningServer};
-use entity::Clock;
+use entity::{Clock, Keyring};
 use microsoft::Microsoft;
 use sea_orm::DatabaseConnection;
 use secrecy::ExposeSecret;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use worker::job::Job;
 use worker::jobs::Sweep;
+use worker::keys;
 use worker::progress::Progress;
 use worker::queue::{Queue, When, WorkerOptions, Workers};
 use worker::{Context, Pace};
@@ -31,15 +33,32 @@ pub struct Parts {
     pub queue: Queue,
     pub progress: Progress,
     pub clock: Clock,
+    pub keyring: Keyring,
     pub configuration: Configuration,
+    _fresh_keys: AbortOnDropHandle<()>,
+}
+
+/// What a process does about tables that are not up to date.
+#[derive(Clone, Copy)]
+pub enum Tables {
+    /// It brings them up to date.
+    Migrate,
+    /// It refuses to start.
+    Require,
 }
 
 impl Parts {
-    pub async fn assemble(configuration: Configuration) -> anyhow::Result<Self> {
+    pub async fn assemble(configuration: Configuration, tables: Tables) -> anyhow::Result<Self> {
         let database = migration::connect(configuration.database_url.expose_secret(), CONNECTIONS)
             .await
             .context("connecting to the database")?;
+        match tables {
+            Tables::Migrate => migration::migrate(&database).await.context("migrating the database")?,
+            Tables::Require => require_migrated(&database).await?,
+        }
         let clock = Clock::system();
+        let keyring = keys::open(&database, configuration.encryption_keys.clone(), clock.clone()).await?;
+        let fresh_keys = keys::keep_fresh(database.clone(), keyring.clone(), keys::REFRESH_EVERY);
         let microsoft = Microsoft::new(configuration.microsoft.clone(), clock.as_fn())?;
         let (queue, progress) = match &configuration.redis_url {
             Some(url) => {
@@ -48,14 +67,15 @@ impl Parts {
             }
             None => (Queue::memory(), Progress::memory()),
         };
-        Ok(Self { database, microsoft, queue, progress, clock, configuration })
+        let _fresh_keys = AbortOnDropHandle::new(tokio::spawn(fresh_keys));
+        Ok(Self { database, microsoft, queue, progress, clock, keyring, configuration, _fresh_keys })
     }
 
     fn services(&self) -> Services {
         Services {
             database: self.database.clone(),
             microsoft: self.microsoft.clone(),
-            keyring: self.configuration.keyring.clone(),
+            keyring: self.keyring.clone(),
             clock: self.clock.clone(),
             queue: self.queue.clone(),
             progress: self.progress.clone(),
@@ -67,7 +87,7 @@ impl Parts {
         Context {
             database: self.database.clone(),
             microsoft: self.microsoft.clone(),
-            keyring: self.configuration.keyring.clone(),
+            keyring: self.keyring.clone(),
             clock: self.clock.clone(),
             queue: self.queue.clone(),
             progress: self.progress.clone(),
@@ -147,22 +167,19 @@ async fn ring_sweeps(queue: Queue, every: Duration, shutdown: CancellationToken)
 
 /// `tenantry serve`.
 pub async fn serve(configuration: Configuration) -> anyhow::Result<()> {
-    let parts = Parts::assemble(configuration).await?;
-    migration::migrate(&parts.database).await.context("migrating the database")?;
+    let parts = Parts::assemble(configuration, Tables::Migrate).await?;
     run(&parts, true, true).await
 }
 
 /// `tenantry api`.
 pub async fn api(configuration: Configuration) -> anyhow::Result<()> {
-    let parts = Parts::assemble(configuration).await?;
-    require_migrated(&parts.database).await?;
+    let parts = Parts::assemble(configuration, Tables::Require).await?;
     run(&parts, true, false).await
 }
 
 /// `tenantry worker`.
 pub async fn worker(configuration: Configuration) -> anyhow::Result<()> {
-    let parts = Parts::assemble(configuration).await?;
-    require_migrated(&parts.database).await?;
+    let parts = Parts::assemble(configuration, Tables::Require).await?;
     run(&parts, false, true).await
 }
 
@@ -176,7 +193,8 @@ pub async fn migrate(arguments: &DatabaseArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn require_migrated(database: &DatabaseConnection) -> anyhow::Result<()> {
+/// Refuses a database whose tables are not up to date.
+pub async fn require_migrated(database: &DatabaseConnection) -> anyhow::Result<()> {
     let pending = migration::pending(database).await.context("reading the database")?;
     anyhow::ensure!(
         pending.is_empty(),
