@@ -4,6 +4,7 @@ mod command_line;
 mod consent;
 mod faults;
 mod graphql;
+mod keys;
 mod onboarding;
 mod processes;
 mod progress;

@@ -32,8 +32,9 @@ pub enum KeysError {
     Database(#[from] DbErr),
     /// Some values could not be sealed again.
     #[error(
-        "{0} sealed values do not open: they were altered, or their data key is gone. Each is named above. \
-         They stay as they are, and so do the data keys that they need"
+        "{0} sealed values do not open: they were altered, or their data key is gone. The rows are named \
+         above: restore them from a backup, or delete them, and run `tenantry keys rotate` again. Until then \
+         they stay as they are, and so do the data keys that they name"
     )]
     Unreadable(usize),
     /// Some process still seals under keys that were to be retired.

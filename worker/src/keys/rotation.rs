@@ -8,7 +8,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use entity::data_key::{self, Purpose};
 use entity::sealed::{KeyId, OpenError, SealedColumn};
 use entity::{Clock, Keyring};
@@ -22,6 +22,9 @@ use super::{KeysError, REFRESH_EVERY, read, refresh, uses};
 
 /// Values that are read at once.
 const BATCH: u64 = 200;
+
+/// How old a data key may be for a rotation to go on with it.
+const FRESH: TimeDelta = TimeDelta::hours(1);
 
 /// A process that seals under a former key after so many passes is not merely late.
 const PASSES: usize = 10;
@@ -62,22 +65,24 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::SealedDataKeys(count) => {
-                write!(f, "{count} data keys sealed under the current encryption key")
+                write!(f, "data keys sealed under the current encryption key: {count}")
             }
-            Self::Made(id, active) => write!(f, "data key {id} made; it seals from {active:.0?} on"),
+            Self::Made(id, active) => write!(f, "data key {id} made; it seals from {} on", seconds(*active)),
             Self::Found(id, made) => {
-                write!(
-                    f,
-                    "data key {id} was made at {made:.0?} by a rotation that did not end; going on with it"
-                )
+                let made = seconds(*made);
+                write!(f, "data key {id} was made at {made} by a rotation that did not end; going on with it")
             }
-            Self::SealedValues(count) => write!(f, "{count} values sealed under it"),
+            Self::SealedValues(count) => write!(f, "values sealed under it: {count}"),
             Self::Unreadable(SealedColumn { table, column }, id) => {
                 write!(f, "{table}.{column} of the row {id} does not open")
             }
             Self::Retired(id) => write!(f, "data key {id} retired"),
         }
     }
+}
+
+fn seconds(moment: DateTime<Utc>) -> String {
+    moment.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 /// Replaces the current data key, or finishes a rotation that was cut off. Everything may go on meanwhile.
@@ -120,7 +125,7 @@ async fn seal_data_keys(database: &DatabaseConnection, keyring: &Keyring) -> Res
     Ok(count)
 }
 
-/// The data key to seal under. More than one says that an earlier rotation did not end.
+/// The data key to seal under: a new one, unless a rotation that did not end has just made one.
 async fn begin(
     database: &DatabaseConnection,
     keyring: &Keyring,
@@ -130,11 +135,13 @@ async fn begin(
     let transaction = database.begin().await?;
     data_key::Entity::lock().exec(&transaction).await?;
     let known = secrets(read(&transaction).await?);
-    if let [_, .., newest] = &known[..] {
+    let now = clock.now();
+    if let [_, .., newest] = &known[..]
+        && now - newest.created_at < FRESH
+    {
         let id = newest.key_id().unwrap_or(keyring.current_id());
         return Ok((newest.clone(), Step::Found(id, newest.created_at)));
     }
-    let now = clock.now();
     let lead = TimeDelta::from_std(lead).unwrap_or(TimeDelta::MAX);
     // The newest is told by its time, also by a clock that was put back.
     let after = known.iter().map(|row| row.active_from + TimeDelta::microseconds(1)).max();
