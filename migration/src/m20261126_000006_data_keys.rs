@@ -25,7 +25,7 @@ impl MigrationTrait for Migration {
             .col(column("sealed_key").binary().not_null())
             .col(moment("created_at").not_null())
             .col(moment("active_from").not_null());
-        manager.create_table(table.to_owned()).await?;
+        manager.create_table(table).await?;
         // Of two processes that start on an empty database, one makes the keys.
         let one_root = "create unique index data_key_root on data_key (purpose) where purpose = 'ROOT'";
         manager.get_connection().execute_unprepared(one_root).await?;

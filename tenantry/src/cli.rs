@@ -61,9 +61,9 @@ pub enum KeysCommand {
     /// Make a new data key, seal every stored secret under it, and delete the former one, while everything is
     /// serving; seal the data keys under the current encryption key. May be stopped and run again at any time.
     ///
-    /// To replace the encryption key: set TENANTRY_ENCRYPTION_KEY to the new one and
-    /// TENANTRY_FORMER_ENCRYPTION_KEYS to the old one, restart every process, run this, and unset
-    /// TENANTRY_FORMER_ENCRYPTION_KEYS. Development tokens end with the data key that signed them.
+    /// To replace the encryption key: set `TENANTRY_ENCRYPTION_KEY` to the new one and
+    /// `TENANTRY_FORMER_ENCRYPTION_KEYS` to the old one, restart every process, run this, and unset
+    /// `TENANTRY_FORMER_ENCRYPTION_KEYS`. Development tokens end with the data key that signed them.
     Rotate,
 }
 

@@ -67,8 +67,16 @@ impl Parts {
             }
             None => (Queue::memory(), Progress::memory()),
         };
-        let _fresh_keys = AbortOnDropHandle::new(tokio::spawn(fresh_keys));
-        Ok(Self { database, microsoft, queue, progress, clock, keyring, configuration, _fresh_keys })
+        Ok(Self {
+            database,
+            microsoft,
+            queue,
+            progress,
+            clock,
+            keyring,
+            configuration,
+            _fresh_keys: AbortOnDropHandle::new(tokio::spawn(fresh_keys)),
+        })
     }
 
     fn services(&self) -> Services {

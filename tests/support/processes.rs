@@ -81,17 +81,17 @@ impl Installation {
         database: Option<TestDatabase>,
     ) -> Result<Self> {
         let redis = RedisServer::start().await?;
-        Self::assemble(config, apis, database_url, database, Some(redis)).await
+        Self::assemble(config, apis, database_url, database, Some(redis))
     }
 
     /// An installation that is a single process, over a database of its own of this stack.
     pub async fn single(config: Config) -> Result<Self> {
         let database = TestDatabase::start(Stack::chosen()).await?;
         let url = database.url().clone();
-        Self::assemble(config, 1, url, Some(database), None).await
+        Self::assemble(config, 1, url, Some(database), None)
     }
 
-    async fn assemble(
+    fn assemble(
         config: Config,
         apis: usize,
         database_url: SecretString,
