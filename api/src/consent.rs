@@ -14,6 +14,7 @@ pub use start::{StartConsentError, start, visit};
 use entity::{Keyring, consent};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use worker::keys;
 
 use crate::page::Page;
 use crate::services::Services;
@@ -32,10 +33,10 @@ impl SealedRequest {
     }
 
     /// None: it was erased, or this installation cannot open it.
-    fn open(keyring: &Keyring, consent: &consent::Model) -> Option<Self> {
+    async fn open(services: &Services, consent: &consent::Model) -> Option<Self> {
         let sealed = consent.sealed_request.as_deref()?;
-        let text = keyring
-            .open_text(sealed, &consent.row())
+        let text = keys::open_text(&services.database, &services.keyring, sealed, &consent.row())
+            .await
             .inspect_err(|error| tracing::error!(consent.id = %consent.id, %error, "consent does not open"))
             .ok()?;
         serde_json::from_str(text.expose_secret()).ok()

@@ -97,7 +97,7 @@ impl Model {
 
 /// What the sealed key of the enrollment key `id` is bound to.
 pub fn row(id: Uuid) -> String {
-    format!("enrollment-key:{id}")
+    format!("enrollment_key:{id}")
 }
 
 impl Entity {

@@ -7,6 +7,7 @@
 pub mod access_token;
 pub mod clock;
 pub mod consent;
+pub mod data_key;
 pub mod enrollment_key;
 pub mod failure;
 pub mod invitation;
@@ -28,4 +29,4 @@ pub mod tenant;
 pub use clock::Clock;
 pub use failure::{Failure, FixableBy};
 pub use owned::Owned;
-pub use sealed::Keyring;
+pub use sealed::{EncryptionKeys, Keyring};

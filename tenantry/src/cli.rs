@@ -41,6 +41,32 @@ pub enum Command {
     Token(TokenArguments),
     /// Print the GraphQL schema.
     Schema,
+    /// The data keys, under which secrets are stored.
+    Keys(KeysArguments),
+}
+
+#[derive(Args)]
+pub struct KeysArguments {
+    #[command(flatten)]
+    pub database: DatabaseArguments,
+    #[command(flatten)]
+    pub key: crate::configuration::KeySettings,
+    /// What to do with them.
+    #[command(subcommand)]
+    pub command: KeysCommand,
+}
+
+#[derive(Clone, Copy, Subcommand)]
+pub enum KeysCommand {
+    /// List the data keys: what each is for, since when, under which encryption key, and how many values need it.
+    List,
+    /// Make a new data key, seal every stored secret under it, and delete the former one, while everything is
+    /// serving; seal the data keys under the current encryption key. May be stopped and run again at any time.
+    ///
+    /// To replace the encryption key: set `TENANTRY_ENCRYPTION_KEY` to the new one and
+    /// `TENANTRY_FORMER_ENCRYPTION_KEYS` to the old one, restart every process, run this, and unset
+    /// `TENANTRY_FORMER_ENCRYPTION_KEYS`. Development tokens end with the data key that signed them.
+    Rotate,
 }
 
 #[derive(Args)]

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use clap::Args;
-use entity::Keyring;
+use entity::EncryptionKeys;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 use worker::Pace;
@@ -73,7 +73,7 @@ pub struct Settings {
     development: bool,
 }
 
-/// The key under which secrets are stored.
+/// The keys under which the keys of secrets are stored.
 #[derive(Args)]
 pub struct KeySettings {
     /// 32 random bytes in base64, such as `openssl rand -base64 32` prints.
@@ -82,6 +82,13 @@ pub struct KeySettings {
     /// A file that holds the encryption key.
     #[arg(long, env = "TENANTRY_ENCRYPTION_KEY_FILE")]
     encryption_key_file: Option<PathBuf>,
+    /// Encryption keys that were replaced, parted by commas: they open what `tenantry keys rotate` has not
+    /// sealed again yet.
+    #[arg(long, env = "TENANTRY_FORMER_ENCRYPTION_KEYS", hide_env_values = true)]
+    former_encryption_keys: Option<SecretString>,
+    /// A file that holds the former encryption keys, parted by commas or lines.
+    #[arg(long, env = "TENANTRY_FORMER_ENCRYPTION_KEYS_FILE")]
+    former_encryption_keys_file: Option<PathBuf>,
 }
 
 /// Which processes the configuration is for.
@@ -103,8 +110,8 @@ pub struct Configuration {
     pub listen: SocketAddr,
     /// Where the api is reached.
     pub public_url: Url,
-    /// Seals and opens secrets.
-    pub keyring: Keyring,
+    /// Seal and open the keys of secrets.
+    pub encryption_keys: EncryptionKeys,
     /// Where Microsoft is, and who we are there.
     pub microsoft: microsoft::Settings,
     /// Where members sign in.
@@ -145,7 +152,7 @@ impl Settings {
             Some(text) => address("TENANTRY_PUBLIC_URL", text, &mut problems),
             None => missing("TENANTRY_PUBLIC_URL", &mut problems),
         };
-        let keyring = self.key.check(&mut problems);
+        let encryption_keys = self.key.check(&mut problems);
         let client_id = match &self.microsoft_client_id {
             Some(id) if uuid::Uuid::try_parse(id).is_ok() => Some(id.clone()),
             Some(_) => {
@@ -197,7 +204,7 @@ impl Settings {
                 redis_url,
                 listen: listen.ok()?,
                 public_url,
-                keyring: keyring?,
+                encryption_keys: encryption_keys?,
                 microsoft,
                 sign_in: sign_in?,
                 allowed_origins: self.allowed_origins,
@@ -250,30 +257,46 @@ impl Settings {
 }
 
 impl KeySettings {
-    /// The keyring of the configured key.
-    pub fn check(&self, problems: &mut Vec<String>) -> Option<Keyring> {
-        let text = secret(
+    /// The configured keys.
+    pub fn check(&self, problems: &mut Vec<String>) -> Option<EncryptionKeys> {
+        let current = secret(
             "TENANTRY_ENCRYPTION_KEY",
             self.encryption_key.as_ref(),
             self.encryption_key_file.as_ref(),
             problems,
-        )?;
-        let decoded = base64::engine::general_purpose::STANDARD.decode(text.expose_secret().trim());
-        let key: Option<[u8; 32]> = decoded.ok().and_then(|bytes| bytes.try_into().ok());
-        if key.is_none() {
-            problems.push(
-                "TENANTRY_ENCRYPTION_KEY is not 32 bytes in base64; make one with `openssl rand -base64 32`"
-                    .to_owned(),
-            );
-        }
-        key.map(|key| Keyring::new(key, []))
+        );
+        let former = given(
+            "TENANTRY_FORMER_ENCRYPTION_KEYS",
+            self.former_encryption_keys.as_ref(),
+            self.former_encryption_keys_file.as_ref(),
+            problems,
+        );
+        let current = current
+            .and_then(|text| encryption_key("TENANTRY_ENCRYPTION_KEY", text.expose_secret(), problems));
+        let former = former.map(|texts| former_keys(&texts, problems)).unwrap_or_default();
+        current.map(|current| EncryptionKeys::new(current, former))
     }
 
-    /// The keyring, where nothing else is configured.
-    pub fn check_alone(&self) -> Result<Keyring, Problems> {
+    /// The configured keys, where nothing else is configured.
+    pub fn check_alone(&self) -> Result<EncryptionKeys, Problems> {
         let mut problems = Vec::new();
-        self.check(&mut problems).ok_or(Problems(problems))
+        self.check(&mut problems).filter(|_| problems.is_empty()).ok_or(Problems(problems))
     }
+}
+
+fn former_keys(texts: &SecretString, problems: &mut Vec<String>) -> Vec<[u8; 32]> {
+    let texts = texts.expose_secret().split([',', '\n']).map(str::trim).filter(|text| !text.is_empty());
+    texts.filter_map(|text| encryption_key("TENANTRY_FORMER_ENCRYPTION_KEYS", text, problems)).collect()
+}
+
+fn encryption_key(name: &str, text: &str, problems: &mut Vec<String>) -> Option<[u8; 32]> {
+    let decoded = base64::engine::general_purpose::STANDARD.decode(text.trim());
+    let key = decoded.ok().and_then(|bytes| bytes.try_into().ok());
+    if key.is_none() {
+        let what = if name == "TENANTRY_ENCRYPTION_KEY" { "is not" } else { "holds what is not" };
+        problems.push(format!("{name} {what} 32 bytes in base64; make one with `openssl rand -base64 32`"));
+    }
+    key
 }
 
 /// Where Microsoft sends the browser back to.
@@ -298,8 +321,21 @@ fn address(name: &str, text: &str, problems: &mut Vec<String>) -> Option<Url> {
     }
 }
 
-/// A secret that is given itself, or in a file; both at once is a mistake.
+/// A secret that has to be given.
 fn secret(
+    name: &str,
+    value: Option<&SecretString>,
+    file: Option<&PathBuf>,
+    problems: &mut Vec<String>,
+) -> Option<SecretString> {
+    if value.is_none() && file.is_none() {
+        return missing(name, problems);
+    }
+    given(name, value, file, problems)
+}
+
+/// A secret that is given itself, or in a file; both at once is a mistake.
+fn given(
     name: &str,
     value: Option<&SecretString>,
     file: Option<&PathBuf>,
@@ -318,6 +354,6 @@ fn secret(
                 None
             }
         },
-        (None, None) => missing(name, problems),
+        (None, None) => None,
     }
 }

@@ -23,7 +23,7 @@ use worker::Pace;
 use crate::bootstrap::{ensure_organization, invite_administrator};
 use crate::cli::DemoArguments;
 use crate::configuration::{Configuration, callback, entra, redirect_uri};
-use crate::runtime::{Parts, drain, stop_signal};
+use crate::runtime::{Parts, Tables, drain, stop_signal};
 
 /// How long the simulated cloud takes to answer, and to let a new role work: enough to watch.
 const LATENCY: Duration = Duration::from_millis(15);
@@ -35,8 +35,7 @@ const TOKEN_LIFETIME: TimeDelta = TimeDelta::hours(12);
 /// `tenantry demo`.
 pub async fn run(arguments: DemoArguments) -> anyhow::Result<()> {
     let simulator = start_simulator(&arguments)?;
-    let parts = Parts::assemble(configuration(&arguments, &simulator)?).await?;
-    migration::migrate(&parts.database).await.context("migrating the database")?;
+    let parts = Parts::assemble(configuration(&arguments, &simulator)?, Tables::Migrate).await?;
     let shutdown = CancellationToken::new();
     let server = parts.start_api(shutdown.clone())?;
     let worker = parts.start_worker(shutdown.clone());
@@ -125,7 +124,7 @@ fn configuration(arguments: &DemoArguments, simulator: &Simulator) -> anyhow::Re
         database_url: SecretString::from(format!("sqlite://{}", database.display())),
         redis_url: None,
         listen: arguments.listen,
-        keyring: secrets::keyring(&arguments.data_dir)?,
+        encryption_keys: secrets::encryption_keys(&arguments.data_dir)?,
         microsoft: microsoft::Settings {
             login_url: cloud.clone(),
             arm_url: cloud.clone(),

@@ -17,12 +17,13 @@ const LONGEST: TimeDelta = TimeDelta::days(30);
 
 /// `tenantry token`.
 pub async fn print_token(arguments: TokenArguments) -> anyhow::Result<()> {
-    let keyring = arguments.key.check_alone()?;
+    let encryption_keys = arguments.key.check_alone()?;
     let expires_in = TimeDelta::from_std(arguments.expires_in).unwrap_or(TimeDelta::MAX);
     ensure!(expires_in <= LONGEST, "--expires-in is more than 30 days");
     let database = migration::connect(&arguments.database.database_url, 1).await?;
     require_migrated(&database).await?;
     let clock = Clock::system();
+    let keyring = worker::keys::open(&database, encryption_keys, clock.clone()).await?;
     let member = ensure_member(&database, &clock, &arguments.organization, arguments.role.into()).await?;
     println!("{}", token_of(&keyring, &clock, &member, expires_in).expose_secret());
     Ok(())

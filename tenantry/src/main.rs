@@ -5,6 +5,7 @@ mod cli;
 mod configuration;
 mod demo;
 mod development;
+mod keys;
 mod runtime;
 mod simulate;
 mod telemetry;
@@ -14,6 +15,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use cli::{Cli, Command};
 use configuration::Problems;
+use worker::keys::KeysError;
 
 /// The exit code of a configuration that cannot work (`EX_CONFIG` of `sysexits.h`).
 const EX_CONFIG: u8 = 78;
@@ -48,10 +50,12 @@ async fn run(command: Command) -> anyhow::Result<()> {
             println!("{}", api::graphql::sdl());
             Ok(())
         }
+        Command::Keys(arguments) => keys::run(arguments).await,
     }
 }
 
 fn fail(error: &anyhow::Error) -> ExitCode {
     eprintln!("tenantry: {error:#}");
-    if error.is::<Problems>() { ExitCode::from(EX_CONFIG) } else { ExitCode::FAILURE }
+    let wrong_keys = matches!(error.downcast_ref(), Some(KeysError::Keyring(_)));
+    if wrong_keys || error.is::<Problems>() { ExitCode::from(EX_CONFIG) } else { ExitCode::FAILURE }
 }

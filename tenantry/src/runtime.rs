@@ -5,15 +5,17 @@ use std::time::Duration;
 use anyhow::Context as _;
 use api::Services;
 use api::http::{Check, HttpSettings, RunningServer};
-use entity::{Clock, member};
+use entity::{Clock, Keyring, member};
 use microsoft::{Microsoft, Provider};
 use sea_orm::{DatabaseConnection, PaginatorTrait};
 use secrecy::ExposeSecret;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use worker::job::Job;
 use worker::jobs::Sweep;
+use worker::keys;
 use worker::progress::Progress;
 use worker::queue::{Queue, When, WorkerOptions, Workers};
 use worker::{Context, Pace};
@@ -32,15 +34,32 @@ pub struct Parts {
     pub queue: Queue,
     pub progress: Progress,
     pub clock: Clock,
+    pub keyring: Keyring,
     pub configuration: Configuration,
+    _fresh_keys: AbortOnDropHandle<()>,
+}
+
+/// What a process does about tables that are not up to date.
+#[derive(Clone, Copy)]
+pub enum Tables {
+    /// It brings them up to date.
+    Migrate,
+    /// It refuses to start.
+    Require,
 }
 
 impl Parts {
-    pub async fn assemble(configuration: Configuration) -> anyhow::Result<Self> {
+    pub async fn assemble(configuration: Configuration, tables: Tables) -> anyhow::Result<Self> {
         let database = migration::connect(configuration.database_url.expose_secret(), CONNECTIONS)
             .await
             .context("connecting to the database")?;
+        match tables {
+            Tables::Migrate => migration::migrate(&database).await.context("migrating the database")?,
+            Tables::Require => require_migrated(&database).await?,
+        }
         let clock = Clock::system();
+        let keyring = keys::open(&database, configuration.encryption_keys.clone(), clock.clone()).await?;
+        let fresh_keys = keys::keep_fresh(database.clone(), keyring.clone(), keys::REFRESH_EVERY);
         let microsoft = Microsoft::new(configuration.microsoft.clone(), clock.as_fn())?;
         let (queue, progress) = match &configuration.redis_url {
             Some(url) => {
@@ -50,7 +69,17 @@ impl Parts {
             None => (Queue::memory(), Progress::memory()),
         };
         let sign_in = Provider::new(configuration.sign_in.clone(), clock.as_fn())?;
-        Ok(Self { database, microsoft, sign_in, queue, progress, clock, configuration })
+        Ok(Self {
+            database,
+            microsoft,
+            sign_in,
+            queue,
+            progress,
+            clock,
+            keyring,
+            configuration,
+            _fresh_keys: AbortOnDropHandle::new(tokio::spawn(fresh_keys)),
+        })
     }
 
     fn services(&self) -> Services {
@@ -58,7 +87,7 @@ impl Parts {
             database: self.database.clone(),
             microsoft: self.microsoft.clone(),
             sign_in: self.sign_in.clone(),
-            keyring: self.configuration.keyring.clone(),
+            keyring: self.keyring.clone(),
             clock: self.clock.clone(),
             queue: self.queue.clone(),
             progress: self.progress.clone(),
@@ -70,7 +99,7 @@ impl Parts {
         Context {
             database: self.database.clone(),
             microsoft: self.microsoft.clone(),
-            keyring: self.configuration.keyring.clone(),
+            keyring: self.keyring.clone(),
             clock: self.clock.clone(),
             queue: self.queue.clone(),
             progress: self.progress.clone(),
@@ -165,22 +194,19 @@ async fn ring_sweeps(queue: Queue, every: Duration, shutdown: CancellationToken)
 
 /// `tenantry serve`.
 pub async fn serve(configuration: Configuration) -> anyhow::Result<()> {
-    let parts = Parts::assemble(configuration).await?;
-    migration::migrate(&parts.database).await.context("migrating the database")?;
+    let parts = Parts::assemble(configuration, Tables::Migrate).await?;
     run(&parts, true, true).await
 }
 
 /// `tenantry api`.
 pub async fn api(configuration: Configuration) -> anyhow::Result<()> {
-    let parts = Parts::assemble(configuration).await?;
-    require_migrated(&parts.database).await?;
+    let parts = Parts::assemble(configuration, Tables::Require).await?;
     run(&parts, true, false).await
 }
 
 /// `tenantry worker`.
 pub async fn worker(configuration: Configuration) -> anyhow::Result<()> {
-    let parts = Parts::assemble(configuration).await?;
-    require_migrated(&parts.database).await?;
+    let parts = Parts::assemble(configuration, Tables::Require).await?;
     run(&parts, false, true).await
 }
 
@@ -194,7 +220,7 @@ pub async fn migrate(arguments: &DatabaseArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Refuses a database whose tables are older than this program.
+/// Refuses a database whose tables are not up to date.
 pub async fn require_migrated(database: &DatabaseConnection) -> anyhow::Result<()> {
     let pending = migration::pending(database).await.context("reading the database")?;
     anyhow::ensure!(

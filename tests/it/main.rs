@@ -7,6 +7,7 @@ mod diagnosis;
 mod enrollment_keys;
 mod faults;
 mod graphql;
+mod keys;
 mod onboarding;
 mod processes;
 mod progress;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use serde_json::Value;
 use simulator::{Config, Fault};
 use support::app::outcomes;
@@ -123,7 +123,7 @@ async fn a_redis_that_forgets_everything_loses_nothing() -> Result<()> {
     let consent = installation.consent(0).await?;
     called(&installation, "PUT", "/roleassignments/").await;
 
-    installation.redis.flush().await?;
+    installation.redis.as_ref().context("no Redis")?.flush().await?;
 
     let operation = installation.ended(0, &consent).await;
     assert_whole(&installation, &operation);

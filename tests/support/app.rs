@@ -8,7 +8,7 @@ use api::Services;
 use api::authentication::DevelopmentTokens;
 use api::http::{HttpSettings, RunningServer};
 use chrono::TimeDelta;
-use entity::{Keyring, Owned, access_token, member, organization};
+use entity::{EncryptionKeys, Owned, access_token, member, organization};
 use microsoft::{Microsoft, Provider, ProviderSettings};
 use sea_orm::{ActiveModelTrait, DatabaseConnection, Set};
 use secrecy::{ExposeSecret, SecretString};
@@ -78,7 +78,8 @@ impl TestApp {
         let home = TestDatabase::start(stack).await?;
         let database = home.connect().await?;
         let bell = Bell::start(stack).await?;
-        let keyring = Keyring::new([42; 32], []);
+        let encryption_keys = EncryptionKeys::new([42; 32], []);
+        let keyring = worker::keys::open(&database, encryption_keys, clock.clock()).await?;
         let listen = free_address()?;
         let public_url = Url::parse(&format!("http://{listen}/"))?;
         let microsoft = Microsoft::new(settings(&simulator, &public_url)?, clock.clock().as_fn())?;

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 use entity::operation_step;
 use entity::role_assignment::{self, Origin};
 use entity::subscription::{self, AccessLevel, AzureState};
-use entity::{Clock, Keyring, Owned, member, operation, organization, tenant};
+use entity::{Clock, EncryptionKeys, Owned, member, operation, organization, tenant};
 use microsoft::{Caller, Microsoft, Role, Subscription};
 use sea_orm::{ActiveModelTrait, ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, Set};
 use secrecy::ExposeSecret;
@@ -61,10 +61,12 @@ impl Ground {
         let clock = Clock::system();
         let microsoft = Microsoft::new(settings(&cloud)?, clock.as_fn())?;
         let queue = Queue::memory();
+        let encryption_keys = EncryptionKeys::new([42; 32], []);
+        let keyring = worker::keys::open(&database, encryption_keys, clock.clone()).await?;
         let context = Context {
             database,
             microsoft,
-            keyring: Keyring::new([42; 32], []),
+            keyring,
             clock,
             queue: queue.clone(),
             progress: Progress::memory(),

@@ -17,9 +17,6 @@ use crate::http::client;
 use crate::redis::RedisServer;
 use crate::stack::Stack;
 
-/// The key of every installation of a test.
-const KEY: [u8; 32] = [42; 32];
-
 /// One process; killed when dropped.
 pub struct Process(pub(crate) Child);
 
@@ -46,15 +43,20 @@ impl Drop for Process {
     }
 }
 
-/// A distributed installation against a simulated cloud.
+/// An installation against a simulated cloud.
 pub struct Installation {
     /// The simulated cloud, in the test's own process.
     pub simulator: Simulator,
-    /// The Redis of this installation alone.
-    pub redis: RedisServer,
+    /// The Redis of this installation alone; one that is a single process has none.
+    pub redis: Option<RedisServer>,
     /// What the members' token is.
     pub token: SecretString,
-    database_url: SecretString,
+    /// The encryption key of every process that is started from now on.
+    pub encryption_key: [u8; 32],
+    /// Their former encryption keys.
+    pub former_encryption_keys: Vec<[u8; 32]>,
+    /// Where its database is.
+    pub database_url: SecretString,
     /// The database, unless the test brought its own server.
     _database: Option<TestDatabase>,
     ports: Vec<u16>,
@@ -78,12 +80,32 @@ impl Installation {
         database_url: SecretString,
         database: Option<TestDatabase>,
     ) -> Result<Self> {
+        let redis = RedisServer::start().await?;
+        Self::assemble(config, apis, database_url, database, Some(redis))
+    }
+
+    /// An installation that is a single process, over a database of its own of this stack.
+    pub async fn single(config: Config) -> Result<Self> {
+        let database = TestDatabase::start(Stack::chosen()).await?;
+        let url = database.url().clone();
+        Self::assemble(config, 1, url, Some(database), None)
+    }
+
+    fn assemble(
+        config: Config,
+        apis: usize,
+        database_url: SecretString,
+        database: Option<TestDatabase>,
+        redis: Option<RedisServer>,
+    ) -> Result<Self> {
         let simulator = Simulator::start(config, (Ipv4Addr::LOCALHOST, 0).into())?;
         let ports = (0..apis).map(|_| free_port()).collect::<Result<_>>()?;
         let mut installation = Self {
             simulator,
-            redis: RedisServer::start().await?,
+            redis,
             token: SecretString::default(),
+            encryption_key: [42; 32],
+            former_encryption_keys: Vec::new(),
             database_url,
             _database: database,
             ports,
@@ -92,10 +114,16 @@ impl Installation {
         };
         let migrated = installation.command("migrate")?.stdout(Stdio::null()).status()?;
         ensure!(migrated.success(), "tenantry migrate failed");
-        let printed = installation.command("token")?.output()?;
-        ensure!(printed.status.success(), "tenantry token failed");
-        installation.token = String::from_utf8(printed.stdout)?.trim().to_owned().into();
+        installation.renew_token()?;
         Ok(installation)
+    }
+
+    /// Has a new token issued for the members.
+    pub fn renew_token(&mut self) -> Result<()> {
+        let printed = self.command("token")?.output()?;
+        ensure!(printed.status.success(), "tenantry token failed");
+        self.token = String::from_utf8(printed.stdout)?.trim().to_owned().into();
+        Ok(())
     }
 
     /// Starts the worker process of this name.
@@ -105,8 +133,17 @@ impl Installation {
 
     /// Starts the api process at this place, and waits until it is ready.
     pub async fn api(&self, place: usize) -> Result<Process> {
+        self.answering("api", place).await
+    }
+
+    /// Starts the process that is api and worker in one, and waits until it is ready.
+    pub async fn serve(&self) -> Result<Process> {
+        self.answering("serve", 0).await
+    }
+
+    async fn answering(&self, name: &str, place: usize) -> Result<Process> {
         let address = format!("127.0.0.1:{}", self.ports[place]);
-        let process = Process(self.command("api")?.env("TENANTRY_LISTEN", &address).spawn()?);
+        let process = Process(self.command(name)?.env("TENANTRY_LISTEN", &address).spawn()?);
         let url = format!("http://{address}/readyz");
         eventually("the api is ready", async || {
             let answer = self.http.get(&url).send().await.ok()?;
@@ -118,25 +155,48 @@ impl Installation {
 
     /// Asks the api at this place.
     pub async fn ask(&self, place: usize, query: &str, variables: Value) -> Result<Value> {
-        let url = format!("http://127.0.0.1:{}/graphql", self.ports[place]);
-        let request = self.http.post(url).bearer_auth(self.token.expose_secret());
-        let mut answer: Value =
-            request.json(&json!({ "query": query, "variables": variables })).send().await?.json().await?;
+        let mut answer = self.ask_as(&self.token, place, query, variables).await?;
         ensure!(answer.get("errors").is_none(), "the api refused: {answer}");
         Ok(answer["data"].take())
     }
 
+    /// Asks the api at this place as whoever holds `token`; answers everything it said.
+    pub async fn ask_as(
+        &self,
+        token: &SecretString,
+        place: usize,
+        query: &str,
+        variables: Value,
+    ) -> Result<Value> {
+        let url = format!("http://127.0.0.1:{}/graphql", self.ports[place]);
+        let request = self.http.post(url).bearer_auth(token.expose_secret());
+        let answer = request.json(&json!({ "query": query, "variables": variables })).send().await?;
+        Ok(answer.json().await?)
+    }
+
     /// The owner consents through the api at this place; answers the consent's id.
     pub async fn consent(&self, place: usize) -> Result<String> {
+        let (consent, link) = self.start_consent(place).await?;
+        self.accept(&link).await?;
+        Ok(consent)
+    }
+
+    /// Asks the api at this place for a consent; answers its id and the link to follow.
+    pub async fn start_consent(&self, place: usize) -> Result<(String, String)> {
         let query = "mutation($tenant: String!) { startConsent(input: { tenant: $tenant }) {
                        consent { id } authorizationUrl } }";
         let tenant = self.simulator.tenant_id().to_string();
         let data = self.ask(place, query, json!({ "tenant": tenant })).await?;
         let started = &data["startConsent"];
-        let link = started["authorizationUrl"].as_str().context("no link")?;
+        let link = started["authorizationUrl"].as_str().context("no link")?.to_owned();
+        Ok((started["consent"]["id"].as_str().context("no consent")?.to_owned(), link))
+    }
+
+    /// The owner follows the link and accepts.
+    pub async fn accept(&self, link: &str) -> Result<()> {
         let page = Person::new("owner").consent(link, Decision::Accept).await?;
         ensure!(page.status == 200, "the consent ended with {}", page.status);
-        Ok(started["consent"]["id"].as_str().context("no consent")?.to_owned())
+        Ok(())
     }
 
     /// Waits until the operation that the consent began has ended, asking the api at this place.
@@ -157,16 +217,19 @@ impl Installation {
         Ok(std::fs::read_to_string(self.log.path())?)
     }
 
-    fn command(&self, name: &str) -> Result<Command> {
+    /// The sub-command of this name, configured for this installation.
+    pub fn command(&self, name: &str) -> Result<Command> {
+        let encoded = |key: &[u8; 32]| base64::engine::general_purpose::STANDARD.encode(key);
+        let former: Vec<_> = self.former_encryption_keys.iter().map(encoded).collect();
         let cloud = self.simulator.base_url();
         let public_url = format!("http://127.0.0.1:{}", self.ports.first().copied().unwrap_or(1));
         let mut command = Command::new(program());
         command
             .arg(name)
             .env("DATABASE_URL", self.database_url.expose_secret())
-            .env("REDIS_URL", self.redis.url().expose_secret())
             .env("TENANTRY_PUBLIC_URL", public_url)
-            .env("TENANTRY_ENCRYPTION_KEY", base64::engine::general_purpose::STANDARD.encode(KEY))
+            .env("TENANTRY_ENCRYPTION_KEY", encoded(&self.encryption_key))
+            .env("TENANTRY_FORMER_ENCRYPTION_KEYS", former.join(","))
             .env("TENANTRY_WORKER_LEASE", "2s")
             .env("TENANTRY_SWEEP_EVERY", "2s")
             .env("TENANTRY_LOG", "debug")
@@ -178,6 +241,9 @@ impl Installation {
             .env("MICROSOFT_CONSUMPTION_URL", &cloud)
             .stdin(Stdio::null())
             .stderr(OpenOptions::new().append(true).open(self.log.path())?);
+        if let Some(redis) = &self.redis {
+            command.env("REDIS_URL", redis.url().expose_secret());
+        }
         Ok(command)
     }
 }

@@ -5,6 +5,7 @@ pub mod failures;
 mod inventory;
 pub mod job;
 pub mod jobs;
+pub mod keys;
 pub mod operations;
 pub mod progress;
 pub mod queue;

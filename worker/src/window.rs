@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::context::Context;
 use crate::job::JobError;
+use crate::keys;
 
 /// What one delegated call may take: it is not begun closer than this to the window's end.
 const CALL: TimeDelta = TimeDelta::seconds(45);
@@ -28,9 +29,8 @@ pub async fn open(
         return Ok(None);
     };
     let Some(sealed) = &consent.sealed_token else { return Ok(None) };
-    let token = context
-        .keyring
-        .open_text(sealed, &consent.row())
+    let token = keys::open_text(&context.database, &context.keyring, sealed, &consent.row())
+        .await
         .map_err(|error| JobError::Fail(anyhow::Error::new(error).context("opening the delegated token")))?;
     Ok(Some(Caller::Delegated { tenant: consent.entra_tenant_id, token }))
 }

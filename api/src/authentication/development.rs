@@ -1,8 +1,10 @@
-//! Development tokens: what the command line issues to whoever holds the encryption key.
+//! Development tokens: what the command line issues to whoever holds the encryption key. None outlives the
+//! data key that signs it.
 
 use chrono::{DateTime, Utc};
 use entity::Keyring;
 use entity::pasted::jwt::Jwt;
+use entity::sealed::KeyId;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -10,14 +12,14 @@ use uuid::Uuid;
 
 use super::TokenRefused;
 
-/// Keeps a token's key apart from every other key derived from the same encryption key.
+/// Keeps a token's key apart from every other key derived from the same data key.
 const KEY_LABEL: &str = "tenantry development token";
 
-/// Issues and verifies development tokens: signed (HS256) with a key derived from the encryption key.
+/// Issues and verifies development tokens: signed (HS256) with a key derived from the current data key, which
+/// the token names.
 #[derive(Clone)]
 pub struct DevelopmentTokens {
-    signs: EncodingKey,
-    verifies: DecodingKey,
+    keyring: Keyring,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -31,14 +33,15 @@ struct Claims {
 impl DevelopmentTokens {
     /// Tokens of the installation that holds `keyring`.
     pub fn new(keyring: &Keyring) -> Self {
-        let key = keyring.derive(KEY_LABEL);
-        Self { signs: EncodingKey::from_secret(&key), verifies: DecodingKey::from_secret(&key) }
+        Self { keyring: keyring.clone() }
     }
 
     /// A token whose holder is this member until `expires_at`.
     pub fn issue(&self, member_id: Uuid, expires_at: DateTime<Utc>) -> SecretString {
         let claims = Claims { sub: member_id, exp: expires_at.timestamp() };
-        let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.signs)
+        let (id, key) = self.keyring.derive_current(KEY_LABEL);
+        let header = Header { kid: Some(id.to_string()), ..Header::new(Algorithm::HS256) };
+        let token = jsonwebtoken::encode(&header, &claims, &EncodingKey::from_secret(key.as_slice()))
             .expect("HS256 signs any claims");
         SecretString::from(token)
     }
@@ -57,13 +60,21 @@ impl DevelopmentTokens {
         // Expiry is judged below, by the injected clock.
         validation.validate_exp = false;
         validation.validate_aud = false;
-        let claims = jsonwebtoken::decode::<Claims>(token, &self.verifies, &validation)
+        let verifies = self.key_of(token).ok_or(TokenRefused::NotRecognized)?;
+        let claims = jsonwebtoken::decode::<Claims>(token, &verifies, &validation)
             .map_err(|_| TokenRefused::NotRecognized)?
             .claims;
         if claims.exp <= now.timestamp() {
             return Err(TokenRefused::Expired(DateTime::from_timestamp(claims.exp, 0)));
         }
         Ok(claims.sub)
+    }
+
+    /// None: it names no data key that is still there.
+    fn key_of(&self, token: &str) -> Option<DecodingKey> {
+        let id: KeyId = jsonwebtoken::decode_header(token).ok()?.kid?.parse().ok()?;
+        let key = self.keyring.derive_of(id, KEY_LABEL)?;
+        Some(DecodingKey::from_secret(key.as_slice()))
     }
 }
 
@@ -102,6 +113,14 @@ mod tests {
     fn of_another_installation_is_not_recognized() {
         let others = DevelopmentTokens::new(&Keyring::new([2; 32], []));
         assert_eq!(others.verify(&token(), now()), Err(TokenRefused::NotRecognized));
+    }
+
+    #[test]
+    fn of_a_former_key_is_recognized_and_of_a_retired_one_is_not() {
+        let rotated = |former: &[[u8; 32]]| DevelopmentTokens::new(&Keyring::new([2; 32], former.to_vec()));
+
+        assert_eq!(rotated(&[[1; 32]]).verify(&token(), now()), Ok(MEMBER));
+        assert_eq!(rotated(&[]).verify(&token(), now()), Err(TokenRefused::NotRecognized));
     }
 
     #[test]

@@ -109,7 +109,7 @@ async fn grant(services: &Services, consent: &consent::Model, returned: &Returne
         )
     };
     let code = returned.code.as_ref().ok_or_else(incomplete)?;
-    let request = SealedRequest::open(&services.keyring, consent).ok_or_else(incomplete)?;
+    let request = SealedRequest::open(services, consent).await.ok_or_else(incomplete)?;
     let login = services.microsoft.login();
     let verifier = SecretString::from(request.code_verifier);
     let granted = login

@@ -123,7 +123,7 @@ async fn reaches(
 /// browser is known when it comes back; or the page that says why the link is no good.
 pub async fn visit(services: &Services, state: &SecretString) -> Result<(Url, SecretString), Page> {
     let consent = pending(services, state).await?;
-    let request = SealedRequest::open(&services.keyring, &consent).ok_or_else(Page::expired)?;
+    let request = SealedRequest::open(services, &consent).await.ok_or_else(Page::expired)?;
     let browser = random_secret();
     consent::Entity::update_many()
         .set(consent::ActiveModel {

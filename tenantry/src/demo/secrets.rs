@@ -6,11 +6,11 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use anyhow::Context as _;
-use entity::Keyring;
+use entity::EncryptionKeys;
 use rand::Rng;
 
-/// The keyring of the data folder.
-pub fn keyring(folder: &Path) -> anyhow::Result<Keyring> {
+/// The encryption key of the data folder.
+pub fn encryption_keys(folder: &Path) -> anyhow::Result<EncryptionKeys> {
     let path = folder.join("encryption.key");
     if !path.exists() {
         let mut key = [0_u8; 32];
@@ -22,5 +22,5 @@ pub fn keyring(folder: &Path) -> anyhow::Result<Keyring> {
     let key = <[u8; 32]>::try_from(key).map_err(|_| {
         anyhow::anyhow!("{} does not hold a key: remove the data folder to start afresh", path.display())
     })?;
-    Ok(Keyring::new(key, []))
+    Ok(EncryptionKeys::new(key, []))
 }

@@ -15,7 +15,7 @@ use entity::member::Role;
 use entity::subscription::{AccessLevel, AzureState};
 use entity::tags::Tags;
 use entity::{
-    Keyring, Owned, consent, enrollment_key, member, operation, operation_step, organization, resource,
+    EncryptionKeys, Owned, consent, enrollment_key, member, operation, operation_step, organization, resource,
 };
 use entity::{role_assignment, subscription, tenant};
 use microsoft::{Microsoft, Provider};
@@ -63,11 +63,13 @@ impl Stage {
         });
         let bell = Bell::start(stack).await?;
         let clock = TestClock::default();
+        let encryption_keys = EncryptionKeys::new([7; 32], []);
+        let keyring = worker::keys::open(&database, encryption_keys, clock.clock()).await?;
         let services = Services {
             database: database.clone(),
             microsoft: Microsoft::new(nobody_there()?, clock.clock().as_fn())?,
             sign_in: Provider::new(no_issuer()?, clock.clock().as_fn())?,
-            keyring: Keyring::new([7; 32], []),
+            keyring,
             clock: clock.clock(),
             queue: bell.queue.clone(),
             progress: bell.progress.clone(),

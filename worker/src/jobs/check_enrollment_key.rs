@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::context::Context;
 use crate::failures;
 use crate::job::{Job, JobError};
+use crate::keys;
 
 /// One check of one enrollment key. Checking again does no harm.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -48,7 +49,8 @@ impl Job for CheckEnrollmentKey {
     async fn run(&self, context: &Context) -> Result<(), JobError> {
         let Some(row) = self.find(context).await? else { return Ok(()) };
         let sealed = &row.sealed_key;
-        let pasted = context.keyring.open_text(sealed, &row.row()).map_err(|error| {
+        let opened = keys::open_text(&context.database, &context.keyring, sealed, &row.row()).await;
+        let pasted = opened.map_err(|error| {
             JobError::Fail(anyhow::Error::new(error).context("opening the enrollment key"))
         })?;
         match EnrollmentKeySecret::read(&pasted) {
