@@ -13,6 +13,7 @@
 //! | `user_error.rs`, `failure.rs` | what a person can do something about |
 
 mod access_token;
+mod audit;
 mod batch;
 mod consent;
 mod failure;
@@ -51,6 +52,7 @@ pub struct Query(
     operation::Operations,
     consent::Consents,
     access_token::AccessTokens,
+    audit::AuditEvents,
 );
 
 /// What can be started or stopped. Each says which role it needs of a member, and which

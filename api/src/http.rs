@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `/graphql` | GraphQL over HTTP, POST and GET |
 //! | `/graphql/ws` | live queries, `graphql-transport-ws` |
+//! | `/audit/export` | the audit, as lines of JSON |
 //! | `/healthz`, `/readyz` | whether the process lives, and whether it can serve |
 //! | `/`, `/graphiql` | GraphiQL, in development |
 //!
@@ -12,6 +13,7 @@
 
 mod answer;
 mod assembly;
+mod audit;
 mod body;
 pub mod consent;
 mod execution;

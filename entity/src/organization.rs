@@ -1,7 +1,7 @@
 //! An organization: the customer account inside Tenantry, and the isolation boundary.
 
-use sea_orm::Select;
 use sea_orm::entity::prelude::*;
+use sea_orm::{QueryOrder, Select};
 
 /// One organization.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -23,6 +23,11 @@ pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
 
 impl Entity {
+    /// Every organization, by name: for whoever runs this installation.
+    pub fn all_by_name() -> Select<Self> {
+        Self::find().order_by_asc(Column::Name).order_by_asc(Column::Id)
+    }
+
     /// The organization of this name.
     pub fn by_name(name: &str) -> Select<Self> {
         Self::find().filter(Column::Name.eq(name))

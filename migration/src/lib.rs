@@ -2,6 +2,7 @@
 
 mod m20261124_000001_onboarding;
 mod m20261125_000003_access;
+mod m20261126_000004_audit;
 
 use std::time::Duration;
 
@@ -16,7 +17,11 @@ struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m20261124_000001_onboarding::Migration), Box::new(m20261125_000003_access::Migration)]
+        vec![
+            Box::new(m20261124_000001_onboarding::Migration),
+            Box::new(m20261125_000003_access::Migration),
+            Box::new(m20261126_000004_audit::Migration),
+        ]
     }
 }
 

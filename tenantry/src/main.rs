@@ -1,5 +1,6 @@
 //! The executable: one binary, one image, sub-commands.
 
+mod audit;
 mod cli;
 mod configuration;
 mod demo;
@@ -42,6 +43,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Migrate(database) => runtime::migrate(&database).await,
         Command::Simulate(arguments) => simulate::run(arguments).await,
         Command::Token(arguments) => development::print_token(arguments).await,
+        Command::Audit(arguments) => audit::run(arguments.command).await,
         Command::Schema => {
             println!("{}", api::graphql::sdl());
             Ok(())

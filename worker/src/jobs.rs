@@ -2,11 +2,13 @@
 
 mod assign_role;
 mod onboard_tenant;
+mod prune_audit;
 mod scan_subscriptions;
 mod sweep;
 
 pub use assign_role::AssignRole;
 pub use onboard_tenant::OnboardTenant;
+pub use prune_audit::PruneAudit;
 pub use scan_subscriptions::ScanSubscriptions;
 pub use sweep::Sweep;
 
@@ -20,4 +22,5 @@ pub fn register(workers: Workers, context: &Context) -> Workers {
         .register::<AssignRole>(context.clone())
         .register::<ScanSubscriptions>(context.clone())
         .register::<Sweep>(context.clone())
+        .register::<PruneAudit>(context.clone())
 }

@@ -26,11 +26,13 @@ pub enum Kind {
     Consent,
     /// An access token.
     AccessToken,
+    /// An audit event.
+    AuditEvent,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Organization,
         Self::Member,
         Self::Tenant,
@@ -39,6 +41,7 @@ impl Kind {
         Self::Operation,
         Self::Consent,
         Self::AccessToken,
+        Self::AuditEvent,
     ];
 
     const fn as_str(self) -> &'static str {
@@ -51,6 +54,7 @@ impl Kind {
             Self::Operation => "operation",
             Self::Consent => "consent",
             Self::AccessToken => "access-token",
+            Self::AuditEvent => "audit-event",
         }
     }
 

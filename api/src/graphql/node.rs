@@ -7,6 +7,7 @@ use async_graphql::{Context, ID, Interface, Object, Result};
 use uuid::Uuid;
 
 use super::access_token::AccessToken;
+use super::audit::AuditEvent;
 use super::consent::Consent;
 use super::ids::{self, Kind};
 use super::operation::Operation;
@@ -38,6 +39,8 @@ pub enum Node {
     Consent(Consent),
     /// An access token.
     AccessToken(AccessToken),
+    /// An audit event.
+    AuditEvent(AuditEvent),
 }
 
 /// The queries of this file.
@@ -89,6 +92,7 @@ async fn find_kind(ctx: &Context<'_>, kind: Kind, rows: Vec<Uuid>) -> Result<Vec
         Kind::Operation => find_as(ctx, rows, Node::Operation).await,
         Kind::Consent => find_as(ctx, rows, Node::Consent).await,
         Kind::AccessToken => find_as(ctx, rows, Node::AccessToken).await,
+        Kind::AuditEvent => find_as(ctx, rows, Node::AuditEvent).await,
     }
 }
 

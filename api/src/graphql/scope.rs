@@ -4,10 +4,8 @@ use std::error::Error as StdError;
 
 use async_graphql::{Context, Error, Result};
 use entity::Owned;
-use sea_orm::{
-    DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, Select, SqliteTransactionMode,
-    TransactionOptions, TransactionTrait,
-};
+use entity::audit_event::Record;
+use sea_orm::{DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, Select};
 
 use crate::error::ErrorCode;
 use crate::permission::{Missing, Permission};
@@ -56,11 +54,16 @@ impl<'a> Scope<'a> {
 
     /// A transaction that writes: on SQLite it waits for its turn now, since it cannot once it has read.
     pub async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
-        let options = TransactionOptions {
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..TransactionOptions::default()
-        };
-        self.database().begin_with_options(options).await
+        worker::transaction::begin(self.database()).await
+    }
+
+    /// Writes into the audit that the viewer did what `record` says. Has to be the last thing that the transaction
+    /// of the change does: see [`worker::audit::append`].
+    pub async fn audit(&self, transaction: &DatabaseTransaction, record: Record) -> Result<(), DbErr> {
+        let (keyring, now) = (&self.services.keyring, self.services.clock.now());
+        let author = self.viewer.author(self.origin);
+        worker::audit::append(transaction, keyring, now, &author, record).await?;
+        Ok(())
     }
 }
 

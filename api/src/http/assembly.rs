@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use actix_web::web;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
+use super::audit::Archive;
 use super::consent::Desk;
 use super::{HttpServices, HttpSettings, RunningServer, Server, StartError};
-use crate::authentication::Authenticator;
+use crate::authentication::{Authenticate, Authenticator};
 use crate::graphql;
 use crate::services::Services;
 
@@ -18,13 +20,13 @@ pub fn start(
     shutdown: CancellationToken,
 ) -> Result<RunningServer, StartError> {
     let desk = Desk::new(services.clone(), Handle::current());
-    let http = HttpServices {
-        authenticator: Arc::new(Authenticator::new(
-            services.database.clone(),
-            &services.keyring,
-            services.clock.clone(),
-        )),
-        routes: Arc::new(move |routes| desk.configure(routes)),
+    let authenticator: Arc<dyn Authenticate> =
+        Arc::new(Authenticator::new(services.database.clone(), &services.keyring, services.clock.clone()));
+    let archive = Archive::new(services.clone(), Arc::clone(&authenticator), Handle::current());
+    let routes = move |routes: &mut web::ServiceConfig| {
+        desk.configure(routes);
+        archive.configure(routes);
     };
+    let http = HttpServices { authenticator, routes: Arc::new(routes) };
     Server::start(settings, graphql::schema(Some(services.clone())), http, shutdown)
 }

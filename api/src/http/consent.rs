@@ -8,6 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use tokio::runtime::Handle;
 
+use super::graphql::origin;
 use crate::consent::{self, Page, Returned};
 use crate::services::Services;
 
@@ -84,6 +85,7 @@ async fn callback(
         error_subcode: query.error_subcode,
         error_description: query.error_description,
         browser: cookie.map(|cookie| SecretString::from(cookie.value())),
+        origin: origin(&request),
     };
     let page = desk.work(|services| async move { consent::receive(&services, returned).await }).await;
     show(&page.unwrap_or_else(|| Page::broken(&"the return panicked")))

@@ -17,6 +17,7 @@ use super::parameters::Parameters;
 use super::trace::TraceId;
 use crate::authentication::Presented;
 use crate::error::ErrorCode;
+use crate::viewer::Origin;
 
 /// Answers one request.
 pub(super) async fn handle<E: Executor>(
@@ -80,6 +81,12 @@ pub(super) fn presented(request: &HttpRequest) -> Presented {
     // What is not text is no token.
     let authorization = request.headers().get(AUTHORIZATION).map(|value| value.to_str().unwrap_or_default());
     Presented { bearer: authorization.and_then(bearer), address: address(request) }
+}
+
+/// Where the request comes from.
+pub(super) fn origin(request: &HttpRequest) -> Origin {
+    let trace = request.extensions().get::<TraceId>().cloned().unwrap_or_else(TraceId::new);
+    Origin { address: address(request), request_id: trace.as_str().to_owned() }
 }
 
 /// The client's address: the peer's, or what the proxy in front of us says last.

@@ -20,7 +20,7 @@ use super::stage::{Given, Stage};
 use table::{Case, table};
 
 /// What it takes to see each kind of node, by how its ids begin.
-const NODES: [(&str, Permission); 8] = [
+const NODES: [(&str, Permission); 9] = [
     ("organization", Permission::KnowOneself),
     ("member", Permission::ReadMembers),
     ("tenant", Permission::ReadInventory),
@@ -29,6 +29,7 @@ const NODES: [(&str, Permission); 8] = [
     ("operation", Permission::ReadOperations),
     ("consent", Permission::ReadConsents),
     ("accessToken", Permission::ReadAccessTokens),
+    ("auditEvent", Permission::ReadAudit),
 ];
 
 /// Something of every kind in an organization of its own, and the ids of it by kind.
@@ -39,6 +40,7 @@ async fn world(stage: &Stage) -> Result<(Viewer, BTreeMap<&'static str, String>)
     stage.resources(&subscription, &[Given { name: "vm", ..Given::default() }]).await?;
     let operation = stage.onboarding(viewer, &tenant, State::Running).await?;
     let access_token = stage.access_token(viewer).await?;
+    let audit_event = stage.audit_event(viewer).await?;
     let data =
         stage.ask(viewer, "{ resources { nodes { id } } consents { nodes { id } } }", json!({})).await?;
     let asked = |list: &str| data[list]["nodes"][0]["id"].as_str().unwrap_or_default().to_owned();
@@ -51,6 +53,7 @@ async fn world(stage: &Stage) -> Result<(Viewer, BTreeMap<&'static str, String>)
         ("operation", format!("operation:{}", operation.id)),
         ("consent", asked("consents")),
         ("accessToken", format!("access-token:{}", access_token.id)),
+        ("auditEvent", format!("audit-event:{}", audit_event.id)),
     ]);
     Ok((viewer, ids))
 }

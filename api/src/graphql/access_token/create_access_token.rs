@@ -3,11 +3,13 @@
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime as Moment, Utc};
 use entity::access_token::{self, AccessScopes, AccessTokenSecret, LONGEST};
+use entity::audit_event::{Action, ObjectKind, Record};
 use entity::{reach, tenant};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, PaginatorTrait, QueryFilter, Set,
 };
 use secrecy::ExposeSecret;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{AccessScope, AccessToken};
@@ -123,6 +125,8 @@ async fn create(ctx: &Context<'_>, input: &CreateAccessTokenInput) -> Outcome<Cr
             return Ok(Err(UserError::new(UserErrorCode::NotFound, "tenants", message)));
         }
         let created = store(scope, &wanted, tenants.as_deref(), &transaction).await?;
+        let record = Record::of(Action::AccessTokenCreated, ObjectKind::AccessToken, created.0.id);
+        scope.audit(&transaction, record.after(told(&created.0, tenants.as_deref()))).await?;
         transaction.commit().await?;
         Ok(Ok(created))
     };
@@ -141,6 +145,13 @@ pub(super) fn check_expiry(now: Moment<Utc>, expires_at: Moment<Utc>) -> Result<
 async fn exist(scope: Scope<'_>, tenants: &[Uuid], transaction: &DatabaseTransaction) -> Result<bool, DbErr> {
     let known = scope.owned::<tenant::Entity>().filter(tenant::Column::Id.is_in(tenants.iter().copied()));
     Ok(known.count(transaction).await? == tenants.len() as u64)
+}
+
+/// What the audit is told of an access token. Not its name, into which a person may write anything.
+pub(super) fn told(token: &access_token::Model, tenants: Option<&[Uuid]>) -> Value {
+    let scopes: Vec<_> = token.scopes.iter().map(entity::access_token::AccessScope::as_str).collect();
+    let tenants = tenants.map(|tenants| tenants.iter().map(|id| Kind::Tenant.id(*id)).collect::<Vec<_>>());
+    json!({ "scopes": scopes, "expiresAt": token.expires_at, "tenants": tenants })
 }
 
 /// An access token to be.

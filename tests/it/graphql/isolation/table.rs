@@ -108,6 +108,7 @@ fn queries() -> Vec<Case> {
             "{ accessTokens { totalCount nodes { id } } }",
             none(),
         ),
+        query("Query.auditEvents", P::ReadAudit, "{ auditEvents { totalCount nodes { id } } }", none()),
     ]
 }
 
