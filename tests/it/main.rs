@@ -1,5 +1,6 @@
 //! The whole system, end to end.
 
+mod audit;
 mod command_line;
 mod consent;
 mod faults;
