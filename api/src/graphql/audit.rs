@@ -49,6 +49,8 @@ pub enum AuditAction {
     AccessTokenRotated,
     /// An access token was revoked.
     AccessTokenRevoked,
+    /// A development token was printed for a member.
+    DevelopmentTokenPrinted,
     /// An enrollment key was registered.
     EnrollmentKeyRegistered,
     /// An enrollment key was checked, and its state had changed.

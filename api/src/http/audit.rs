@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use actix_web::http::Method;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 use async_graphql::Pos;
@@ -47,7 +48,7 @@ impl Archive {
     }
 
     pub(super) fn configure(&self, config: &mut web::ServiceConfig) {
-        config.app_data(web::Data::new(self.clone())).route("/audit/export", web::get().to(export));
+        config.app_data(web::Data::new(self.clone())).route("/audit/export", web::to(export));
     }
 
     /// Begins to send what the client may have.
@@ -94,6 +95,10 @@ async fn send(mut export: Export, pages: mpsc::Sender<io::Result<Bytes>>) {
 
 async fn export(archive: web::Data<Archive>, request: HttpRequest) -> HttpResponse {
     let trace = request.extensions().get::<TraceId>().cloned().unwrap_or_else(TraceId::new);
+    if *request.method() != Method::GET {
+        let refusal = Refusal::method("GET", "The audit is exported by GET.");
+        return Answer::Refused(refusal).respond(Media::Json, &trace);
+    }
     let begin = Archive::clone(&archive).begin(
         presented(&request),
         origin(&request),

@@ -45,6 +45,9 @@ pub enum Action {
     /// An access token was revoked.
     #[sea_orm(string_value = "ACCESS_TOKEN_REVOKED")]
     AccessTokenRevoked,
+    /// A development token was printed for a member.
+    #[sea_orm(string_value = "DEVELOPMENT_TOKEN_PRINTED")]
+    DevelopmentTokenPrinted,
     /// An enrollment key was registered.
     #[sea_orm(string_value = "ENROLLMENT_KEY_REGISTERED")]
     EnrollmentKeyRegistered,

@@ -2,8 +2,9 @@
 
 use std::process::{Command, Output};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use base64::Engine;
+use entity::audit_event::{Action, ActorKind};
 use sea_orm::ConnectionTrait;
 use secrecy::ExposeSecret;
 use serde_json::Value;
@@ -12,12 +13,15 @@ use support::processes::program;
 use super::Book;
 
 async fn audit(book: &Book, arguments: &[&str]) -> Result<Output> {
+    tenantry(book, &[&["audit"], arguments].concat()).await
+}
+
+async fn tenantry(book: &Book, arguments: &[&str]) -> Result<Output> {
     let mut command = Command::new(program());
     command
         .env_clear()
         .env("DATABASE_URL", book.home.url().expose_secret())
         .env("TENANTRY_ENCRYPTION_KEY", base64::engine::general_purpose::STANDARD.encode([42; 32]))
-        .arg("audit")
         .args(arguments);
     Ok(tokio::task::spawn_blocking(move || command.output()).await??)
 }
@@ -45,6 +49,22 @@ async fn a_chain_that_was_tampered_with_is_told_and_the_exit_code_says_so() -> R
     assert!(text(&bad.stderr).contains("1 of 1 audits"), "{bad:?}");
     assert_eq!(unknown.status.code(), Some(1));
     assert!(text(&unknown.stderr).contains("there is no organization of this name"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_development_token_is_told_and_not_shown() -> Result<()> {
+    let book = Book::start().await?;
+    let name = book.organization_id.to_string();
+
+    let output = tenantry(&book, &["token", "--organization", &name, "--role", "editor"]).await?;
+
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let events = book.events().await?;
+    let [event] = events.as_slice() else { bail!("not one event: {events:?}") };
+    assert_eq!((event.action, event.actor_kind), (Action::DevelopmentTokenPrinted, ActorKind::Operator));
+    assert!(!format!("{event:?}").contains(text(&output.stdout).trim()));
+    assert_eq!(book.fault().await?, None);
     Ok(())
 }
 

@@ -75,6 +75,8 @@ async fn who_may_not_is_refused_as_everywhere() -> Result<()> {
         let body: Value = answer.json().await?;
         assert_eq!(body["errors"][0]["extensions"]["code"], code);
     }
+    let posted = client()?.post(format!("http://{}/audit/export", app.address())).send().await?;
+    assert_eq!((posted.status().as_u16(), &posted.headers()["allow"]), (405, &"GET".parse()?));
     let exports = shown(&app).await?.into_iter().filter(|event| event["action"] == "AUDIT_EXPORTED");
     assert_eq!(exports.count(), 0);
     Ok(())

@@ -63,6 +63,9 @@ fn each_kind_of_tampering_has_its_fault() {
     let added = [&events[..], &longer[5..]].concat();
     assert!(matches!(walk(&added, &head), Err(Fault::Unlinked(6) | Fault::Added(6))));
 
+    let before = head.moved(&key(), |head| (head.sequence, head.hash) = (4, events[3].hash.clone()));
+    assert_eq!(walk(&events, &before), Err(Fault::Added(5)));
+
     // A real event of another line of history.
     let (other, _) = chain(5);
     let mut mixed = events.clone();
