@@ -51,20 +51,18 @@ async fn lock(
     organization_id: Uuid,
 ) -> Result<audit_head::Model, DbErr> {
     let head = || audit_head::Entity::owned_by(organization_id).lock_exclusive().one(transaction);
-    let found = match head().await? {
-        Some(found) => found,
-        None => {
-            let first = audit_head::Model::new(key, organization_id).into_active_model().reset_all();
-            let known = OnConflict::column(audit_head::Column::OrganizationId).do_nothing().to_owned();
-            // Whoever is first at the same time is waited for here.
-            audit_head::Entity::insert_many([first])
-                .on_conflict(known)
-                .exec_without_returning(transaction)
-                .await?;
-            let stored = head().await?;
-            stored.ok_or_else(|| DbErr::RecordNotFound("the head just stored".to_owned()))?
-        }
-    };
+    let mut found = head().await?;
+    if found.is_none() {
+        let first = audit_head::Model::new(key, organization_id).into_active_model().reset_all();
+        let known = OnConflict::column(audit_head::Column::OrganizationId).do_nothing().to_owned();
+        // Whoever is first at the same time is waited for here.
+        audit_head::Entity::insert_many([first])
+            .on_conflict(known)
+            .exec_without_returning(transaction)
+            .await?;
+        found = head().await?;
+    }
+    let found = found.ok_or_else(|| DbErr::RecordNotFound("the head just stored".to_owned()))?;
     if !key.is_sealed(&found) {
         tracing::error!(
             organization.id = %organization_id,

@@ -95,7 +95,7 @@ async fn expire(context: &Context, consent: &consent::Model) -> Result<(), JobEr
         true,
         entity::FixableBy::Member,
         "Nobody came back from Microsoft's sign-in within ten minutes. Ask for a new consent. If the \
-             person saw an error page of Microsoft's, the redirect URI or the app registration is wrong.",
+         person saw an error page of Microsoft's, the redirect URI or the app registration is wrong.",
     );
     let record = Record::of(Action::ConsentExpired, ObjectKind::Consent, consent.id)
         .before(json!({ "state": consent.state.to_value() }))

@@ -121,6 +121,7 @@ impl AccessToken {
     }
 
     /// How it stands.
+    #[expect(clippy::unused_async, reason = "the library wants a future")]
     async fn state(&self, ctx: &Context<'_>) -> Result<AccessTokenState> {
         let scope = Scope::of(ctx, Permission::KnowOneself)?;
         Ok(self.row.state(scope.services.clock.now()).into())

@@ -99,12 +99,12 @@ async fn export(archive: web::Data<Archive>, request: HttpRequest) -> HttpRespon
         let refusal = Refusal::method("GET", "The audit is exported by GET.");
         return Answer::Refused(refusal).respond(Media::Json, &trace);
     }
-    let begin = Archive::clone(&archive).begin(
+    let export = Archive::clone(&archive).begin(
         presented(&request),
         origin(&request),
         request.query_string().to_owned(),
     );
-    let begun = archive.runtime.spawn(begin.in_current_span()).await;
+    let begun = archive.runtime.spawn(export.in_current_span()).await;
     match begun.unwrap_or_else(|error| Err(broken(&error))) {
         Ok(pages) => HttpResponse::Ok()
             .content_type("application/x-ndjson")

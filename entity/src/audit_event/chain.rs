@@ -8,6 +8,7 @@
 use hmac::{Hmac, KeyInit, Mac};
 use sea_orm::ActiveEnum;
 use sha2::Sha256;
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::Model;
@@ -89,7 +90,7 @@ fn encode_event(event: &Model) -> Vec<u8> {
         .with(event.occurred_at.timestamp().to_be_bytes())
         .with(event.occurred_at.timestamp_subsec_nanos().to_be_bytes())
         .with(event.actor_kind.to_value())
-        .with_option(event.actor_id.as_ref().map(|id| id.as_bytes()))
+        .with_option(event.actor_id.as_ref().map(Uuid::as_bytes))
         .with(event.action.to_value())
         .with(event.object_kind.to_value())
         .with(event.object_id.as_bytes())

@@ -236,7 +236,7 @@ async fn no_event_holds_a_secret() -> Result<()> {
     let access_token = super::access_token(&app, &["AUDIT_READ"], None).await?;
 
     let events = events_of(&app.database, app.member.organization_id).await?;
-    let told: String = events.iter().map(|event| format!("{event:?}\n")).collect();
+    let told = format!("{events:?}");
 
     let Some((_, state)) = link.split_once("state=") else { bail!("the link has no state: {link}") };
     let client_secret = app.simulator.client_secret();

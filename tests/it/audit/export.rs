@@ -68,7 +68,7 @@ async fn who_may_not_is_refused_as_everywhere() -> Result<()> {
             answer.headers().get("www-authenticate").map(|told| told.to_str().unwrap_or("").to_owned());
         match challenge {
             Some(challenge) => {
-                assert!(told.as_deref().is_some_and(|told| told.contains(challenge)), "{told:?}")
+                assert!(told.as_deref().is_some_and(|told| told.contains(challenge)), "{told:?}");
             }
             None => assert_eq!(told, None),
         }

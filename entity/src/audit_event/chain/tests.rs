@@ -2,7 +2,6 @@ use chrono::DateTime;
 use proptest::prelude::*;
 use sea_orm::Iterable;
 use serde_json::json;
-use uuid::Uuid;
 
 use super::super::{Action, Actor, ActorKind, Author, ObjectKind, Record};
 use super::*;
