@@ -13,6 +13,7 @@
 //! | `user_error.rs`, `failure.rs` | what a person can do something about |
 
 mod access_token;
+mod audit;
 mod batch;
 mod consent;
 mod diagnosis;
@@ -61,6 +62,7 @@ pub struct Query(
     invitation::Invitations,
     diagnosis::DiagnoseAccessToken,
     enrollment_key::EnrollmentKeys,
+    audit::AuditEvents,
 );
 
 /// What can be started or stopped. Each says which role it needs of a member, and which

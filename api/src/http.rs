@@ -6,6 +6,7 @@
 //! | `/graphql/ws` | live queries, `graphql-transport-ws` |
 //! | `/sign-in`, `/sign-in/callback`, `/sign-out` | members sign in with a browser on our own origin |
 //! | `/consent/start`, `/consent/callback` | consenting users go to Microsoft and come back |
+//! | `/audit/export` | the audit, as lines of JSON |
 //! | `/healthz`, `/readyz` | whether the process lives, and whether it can serve |
 //! | `/`, `/graphiql` | GraphiQL, in development |
 //!
@@ -14,6 +15,7 @@
 
 mod answer;
 mod assembly;
+mod audit;
 mod body;
 mod consent;
 mod cookies;

@@ -2,10 +2,7 @@
 
 use entity::{Clock, Keyring};
 use microsoft::{Microsoft, Provider};
-use sea_orm::{
-    DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions,
-    TransactionTrait,
-};
+use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr};
 use url::Url;
 use worker::progress::Progress;
 use worker::queue::Queue;
@@ -32,12 +29,8 @@ pub struct Services {
 }
 
 impl Services {
-    /// A transaction that writes: on SQLite it waits for its turn now, since it cannot once it has read.
+    /// A transaction that writes: see [`worker::transaction::begin`].
     pub async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
-        let options = TransactionOptions {
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..TransactionOptions::default()
-        };
-        self.database.begin_with_options(options).await
+        worker::transaction::begin(&self.database).await
     }
 }

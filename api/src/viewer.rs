@@ -1,6 +1,7 @@
 //! The viewer of a request: on whose behalf, and within which limits, it is answered.
 
 use entity::access_token::AccessScopes;
+use entity::audit_event::{self, Author};
 use entity::member::Role;
 use uuid::Uuid;
 
@@ -52,6 +53,15 @@ impl Viewer {
         }
     }
 
+    /// The viewer as the audit knows it, asking from `origin`.
+    pub fn author(&self, origin: Option<&Origin>) -> Author {
+        let actor = match self.actor {
+            Actor::Member(_) => audit_event::Actor::Member(self.member_id),
+            Actor::AccessToken { id, .. } => audit_event::Actor::AccessToken(id),
+        };
+        origin.cloned().unwrap_or_default().author(self.organization_id, actor)
+    }
+
     /// Whether it is an administrator.
     pub fn is_admin(&self) -> bool {
         self.actor == Actor::Member(Role::Admin)
@@ -65,4 +75,12 @@ pub struct Origin {
     pub address: Option<String>,
     /// The request's trace id.
     pub request_id: String,
+}
+
+impl Origin {
+    /// `actor` as the audit knows it, asking from here.
+    pub fn author(self, organization_id: Uuid, actor: audit_event::Actor) -> Author {
+        let request_id = Some(self.request_id).filter(|id| !id.is_empty());
+        Author { organization_id, actor, address: self.address, request_id }
+    }
 }

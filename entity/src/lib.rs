@@ -5,6 +5,8 @@
 //! few named finders for work that belongs to no viewer (the callback of a consent, the sweep).
 
 pub mod access_token;
+pub mod audit_event;
+pub mod audit_head;
 pub mod clock;
 pub mod consent;
 pub mod data_key;

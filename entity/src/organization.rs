@@ -28,6 +28,11 @@ impl Entity {
         Self::find().filter(Column::Id.is_in(ids.iter().copied())).order_by_asc(Column::Name)
     }
 
+    /// Every organization, by name: for whoever runs this installation.
+    pub fn all_by_name() -> Select<Self> {
+        Self::find().order_by_asc(Column::Name).order_by_asc(Column::Id)
+    }
+
     /// The organization of this name.
     pub fn by_name(name: &str) -> Select<Self> {
         Self::find().filter(Column::Name.eq(name))

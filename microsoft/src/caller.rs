@@ -84,6 +84,11 @@ impl Call {
         }
     }
 
+    /// The id that joins the requests of this call.
+    pub fn correlation_id(&self) -> Uuid {
+        self.correlation_id
+    }
+
     pub fn body(mut self, body: Vec<u8>) -> Self {
         self.body = Some(body.into());
         self

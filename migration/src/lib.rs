@@ -2,6 +2,7 @@
 
 mod m20261124_000001_onboarding;
 mod m20261125_000003_access;
+mod m20261126_000004_audit;
 mod m20261126_000006_data_keys;
 
 use std::time::Duration;
@@ -20,6 +21,7 @@ impl MigratorTrait for Migrator {
         vec![
             Box::new(m20261124_000001_onboarding::Migration),
             Box::new(m20261125_000003_access::Migration),
+            Box::new(m20261126_000004_audit::Migration),
             Box::new(m20261126_000006_data_keys::Migration),
         ]
     }

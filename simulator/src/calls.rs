@@ -22,6 +22,8 @@ pub struct Call {
     pub status: u16,
     /// Who called, by the token's `oid`.
     pub principal: Option<Uuid>,
+    /// The id by which the caller joins the requests of one call.
+    pub correlation_id: Option<Uuid>,
     /// When.
     pub at: DateTime<Utc>,
 }

@@ -368,12 +368,15 @@ fn remember(state: &State, incoming: &Incoming, request: &HttpRequest, status: u
     let principal = token
         .and_then(|token| state.keys.verify(token))
         .and_then(|claims| claims["oid"].as_str().and_then(|id| Uuid::try_parse(id).ok()));
+    let correlation = request.headers().get("x-ms-correlation-request-id");
+    let correlation_id = correlation.and_then(|id| Uuid::try_parse(id.to_str().ok()?).ok());
     state.calls.remember(Call {
         method: incoming.method.clone(),
         path: incoming.path.clone(),
         query: request.query_string().to_owned(),
         status,
         principal,
+        correlation_id,
         at: state.now(),
     });
 }

@@ -2,10 +2,12 @@
 
 use anyhow::{Context as _, ensure};
 use api::sign_in::invitation_link;
+use entity::audit_event::{Action, Actor, Author, ObjectKind, Record};
 use entity::invitation::Guest;
-use entity::{Clock, Owned, member, organization};
+use entity::{Clock, Keyring, Owned, member, organization};
 use sea_orm::{ActiveModelTrait, ColumnTrait, DatabaseConnection, DbErr, PaginatorTrait, QueryFilter, Set};
 use secrecy::SecretString;
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::cli::BootstrapArguments;
@@ -13,9 +15,11 @@ use crate::runtime::require_migrated;
 
 /// `tenantry bootstrap`.
 pub async fn print_link(arguments: &BootstrapArguments) -> anyhow::Result<()> {
+    let encryption_keys = arguments.key.check_alone()?;
     let database = migration::connect(&arguments.database.database_url, 1).await?;
     require_migrated(&database).await?;
     let clock = Clock::system();
+    let keyring = worker::keys::open(&database, encryption_keys, clock.clone()).await?;
     let organization = ensure_organization(&database, &clock, &arguments.organization).await?;
     ensure!(
         !has_administrator(&database, &organization).await?,
@@ -23,7 +27,7 @@ pub async fn print_link(arguments: &BootstrapArguments) -> anyhow::Result<()> {
          another organization",
         organization.name
     );
-    let secret = invite_administrator(&database, &clock, &organization, "Administrator").await?;
+    let secret = invite_administrator(&database, &keyring, &clock, &organization, "Administrator").await?;
     println!("{}", invitation_link(&arguments.public_url, &secret));
     eprintln!(
         "Whoever opens this link first and signs in becomes the administrator of {:?}. It is good once, for a \
@@ -53,6 +57,7 @@ pub async fn ensure_organization(
 /// An invitation of an administrator by nobody: the secret of its link.
 pub async fn invite_administrator(
     database: &DatabaseConnection,
+    keyring: &Keyring,
     clock: &Clock,
     organization: &organization::Model,
     display_name: &str,
@@ -64,8 +69,15 @@ pub async fn invite_administrator(
         limited: false,
         invited_by: None,
     };
-    let (invitation, secret) = guest.invited(clock.now());
-    invitation.insert(database).await.context("storing the invitation")?;
+    let now = clock.now();
+    let (invitation, secret) = guest.invited(now);
+    let transaction = worker::transaction::begin(database).await?;
+    let invitation = invitation.insert(&transaction).await.context("storing the invitation")?;
+    let record = Record::of(Action::MemberInvited, ObjectKind::Invitation, invitation.id)
+        .after(json!({ "role": invitation.role.as_str(), "reach": null }));
+    let author = Author::unasked(organization.id, Actor::Operator);
+    worker::audit::append(&transaction, keyring, now, &author, record).await?;
+    transaction.commit().await?;
     Ok(secret)
 }
 

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::configuration::Settings;
@@ -43,6 +44,8 @@ pub enum Command {
     Schema,
     /// The data keys, under which secrets are stored.
     Keys(KeysArguments),
+    /// Check the audit, or export it.
+    Audit(AuditArguments),
 }
 
 #[derive(Args)]
@@ -67,6 +70,50 @@ pub enum KeysCommand {
     /// `TENANTRY_FORMER_ENCRYPTION_KEYS` to the old one, restart every process, run this, and unset
     /// `TENANTRY_FORMER_ENCRYPTION_KEYS`. Development tokens end with the data key that signed them.
     Rotate,
+}
+
+#[derive(Args)]
+pub struct AuditArguments {
+    /// What to do with it.
+    #[command(subcommand)]
+    pub command: AuditCommand,
+}
+
+#[derive(Subcommand)]
+pub enum AuditCommand {
+    /// Check that no event was altered, removed, added or moved. Tells the first fault of each organization, and
+    /// exits with 1 if there is any.
+    Verify(AuditVerifyArguments),
+    /// Print the events of an organization as lines of JSON, the oldest first. The audit tells of it.
+    Export(AuditExportArguments),
+}
+
+#[derive(Args)]
+pub struct AuditVerifyArguments {
+    #[command(flatten)]
+    pub database: DatabaseArguments,
+    #[command(flatten)]
+    pub key: crate::configuration::KeySettings,
+    /// The organization's name; every organization if it is not given.
+    #[arg(long)]
+    pub organization: Option<String>,
+}
+
+#[derive(Args)]
+pub struct AuditExportArguments {
+    #[command(flatten)]
+    pub database: DatabaseArguments,
+    #[command(flatten)]
+    pub key: crate::configuration::KeySettings,
+    /// The organization's name.
+    #[arg(long)]
+    pub organization: String,
+    /// Only what happened at this time or later, such as `2026-11-24T09:30:00Z`.
+    #[arg(long)]
+    pub from: Option<DateTime<Utc>>,
+    /// Only what happened before this time.
+    #[arg(long)]
+    pub to: Option<DateTime<Utc>>,
 }
 
 #[derive(Args)]
@@ -162,6 +209,8 @@ pub struct TokenArguments {
 pub struct BootstrapArguments {
     #[command(flatten)]
     pub database: DatabaseArguments,
+    #[command(flatten)]
+    pub key: crate::configuration::KeySettings,
     /// The address under which people reach the api, such as `https://tenantry.example.com`.
     #[arg(long, env = "TENANTRY_PUBLIC_URL")]
     pub public_url: url::Url,

@@ -19,6 +19,9 @@ pub use sign_in::{SignInSettings, entra, redirect_uri};
 /// Less would only be noise.
 const SHORTEST: Duration = Duration::from_secs(1);
 
+/// What was done must be known for a while.
+const SHORTEST_RETENTION: Duration = Duration::from_hours(30 * 24);
+
 /// What api and worker need. Every setting is also an environment variable.
 #[derive(Args)]
 pub struct Settings {
@@ -71,6 +74,9 @@ pub struct Settings {
     /// Serve GraphiQL and introspection to everybody.
     #[arg(long, env = "TENANTRY_DEVELOPMENT")]
     development: bool,
+    /// How long audit events are kept: 30 days at least.
+    #[arg(long, env = "TENANTRY_AUDIT_RETENTION", default_value = "730days", value_parser = humantime::parse_duration)]
+    audit_retention: Duration,
 }
 
 /// The keys under which the keys of secrets are stored.
@@ -175,6 +181,9 @@ impl Settings {
         if self.worker_lease < SHORTEST || self.sweep_every < SHORTEST {
             problems.push("TENANTRY_WORKER_LEASE and TENANTRY_SWEEP_EVERY are a second at least".to_owned());
         }
+        if self.audit_retention < SHORTEST_RETENTION {
+            problems.push("TENANTRY_AUDIT_RETENTION is 30days at least".to_owned());
+        }
         for origin in &self.allowed_origins {
             address("TENANTRY_ALLOWED_ORIGINS", origin, &mut problems);
         }
@@ -212,6 +221,7 @@ impl Settings {
                 pace: Pace {
                     sweep_every: self.sweep_every,
                     unattended_after: self.sweep_every * 3 / 2,
+                    audit_retention: self.audit_retention,
                     ..Pace::default()
                 },
                 development: self.development,

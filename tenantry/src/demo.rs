@@ -67,7 +67,8 @@ async fn sign_in(parts: &Parts, simulator: &Simulator) -> anyhow::Result<FrontEn
     let link = if known.count(&parts.database).await? > 0 {
         public_url.join("sign-in")?
     } else {
-        let invited = invite_administrator(&parts.database, &parts.clock, &organization, "Mona Member");
+        let invited =
+            invite_administrator(&parts.database, &parts.keyring, &parts.clock, &organization, "Mona Member");
         invitation_link(public_url, &invited.await?)
     };
     println!("Mona Member, administrator of the organization Demo, signs in at the simulated issuer.");

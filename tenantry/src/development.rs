@@ -3,9 +3,11 @@
 use anyhow::ensure;
 use api::authentication::DevelopmentTokens;
 use chrono::TimeDelta;
+use entity::audit_event::{Action, Actor, Author, ObjectKind, Record};
 use entity::{Clock, Keyring, Owned, member};
 use sea_orm::{ActiveModelTrait, ColumnTrait, DatabaseConnection, DbErr, QueryFilter, Set};
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::bootstrap::ensure_organization;
@@ -25,8 +27,26 @@ pub async fn print_token(arguments: TokenArguments) -> anyhow::Result<()> {
     let clock = Clock::system();
     let keyring = worker::keys::open(&database, encryption_keys, clock.clone()).await?;
     let member = ensure_member(&database, &clock, &arguments.organization, arguments.role.into()).await?;
+    tell(&database, &keyring, &clock, &member, expires_in).await?;
     println!("{}", token_of(&keyring, &clock, &member, expires_in).expose_secret());
     Ok(())
+}
+
+/// Whoever holds the token acts as the member, so the audit says that there is one.
+async fn tell(
+    database: &DatabaseConnection,
+    keyring: &Keyring,
+    clock: &Clock,
+    member: &member::Model,
+    expires_in: TimeDelta,
+) -> Result<(), DbErr> {
+    let now = clock.now();
+    let author = Author::unasked(member.organization_id, Actor::Operator);
+    let record = Record::of(Action::DevelopmentTokenPrinted, ObjectKind::Member, member.id)
+        .after(json!({ "role": member.role.as_str(), "expiresAt": now + expires_in }));
+    let transaction = worker::transaction::begin(database).await?;
+    worker::audit::append(&transaction, keyring, now, &author, record).await?;
+    transaction.commit().await
 }
 
 /// A signed token for `member`.

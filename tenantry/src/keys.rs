@@ -5,8 +5,10 @@ use std::io::IsTerminal;
 use anyhow::Context as _;
 use comfy_table::Table;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
-use entity::{Clock, Keyring};
+use entity::audit_event::{Action, Actor, Author, ObjectKind, Record};
+use entity::{Clock, Keyring, organization};
 use sea_orm::DatabaseConnection;
+use serde_json::json;
 use worker::keys::{self, DataKeyUse, Rotation};
 
 use crate::cli::{KeysArguments, KeysCommand};
@@ -27,8 +29,22 @@ pub async fn run(arguments: KeysArguments) -> anyhow::Result<()> {
     if matches!(arguments.command, KeysCommand::Rotate) {
         let tell = |step| println!("{step}");
         keys::rotate(&database, &keyring, &clock, Rotation::default(), tell).await?;
+        tell_audits(&database, &keyring, &clock).await?;
     }
     print_list(&database, &keyring, &clock).await
+}
+
+/// Each organization's audit says that its secrets were sealed again.
+async fn tell_audits(database: &DatabaseConnection, keyring: &Keyring, clock: &Clock) -> anyhow::Result<()> {
+    for organization in organization::Entity::all_by_name().all(database).await? {
+        let transaction = worker::transaction::begin(database).await?;
+        let record = Record::of(Action::KeysRotated, ObjectKind::Organization, organization.id)
+            .after(json!({ "dataKey": keyring.current_id().to_string() }));
+        let author = Author::unasked(organization.id, Actor::Operator);
+        worker::audit::append(&transaction, keyring, clock.now(), &author, record).await?;
+        transaction.commit().await?;
+    }
+    Ok(())
 }
 
 async fn print_list(database: &DatabaseConnection, keyring: &Keyring, clock: &Clock) -> anyhow::Result<()> {

@@ -1,5 +1,6 @@
 //! The executable: one binary, one image, sub-commands.
 
+mod audit;
 mod bootstrap;
 mod cli;
 mod configuration;
@@ -46,6 +47,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Simulate(arguments) => simulate::run(arguments).await,
         Command::Bootstrap(arguments) => bootstrap::print_link(&arguments).await,
         Command::Token(arguments) => development::print_token(arguments).await,
+        Command::Audit(arguments) => audit::run(arguments.command).await,
         Command::Schema => {
             println!("{}", api::graphql::sdl());
             Ok(())

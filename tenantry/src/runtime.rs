@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use worker::job::Job;
-use worker::jobs::Sweep;
+use worker::jobs::{PruneAudit, Sweep};
 use worker::keys;
 use worker::progress::Progress;
 use worker::queue::{Queue, When, WorkerOptions, Workers};
@@ -168,17 +168,20 @@ impl Parts {
         let workers = Workers::new(self.queue.clone(), WorkerOptions { lease, ..WorkerOptions::default() });
         let workers = worker::jobs::register(workers, &context);
         tokio::spawn(async move {
-            let sweeper =
-                tokio::spawn(ring_sweeps(context.queue.clone(), pace.sweep_every, shutdown.clone()));
+            let queue = &context.queue;
+            let bells = [
+                tokio::spawn(ring(queue.clone(), Sweep {}, pace.sweep_every, shutdown.clone())),
+                tokio::spawn(ring(queue.clone(), PruneAudit {}, PruneAudit::EVERY, shutdown.clone())),
+            ];
             let worked = workers.run(shutdown).await;
-            sweeper.abort();
+            bells.iter().for_each(JoinHandle::abort);
             Ok(worked?)
         })
     }
 }
 
-/// Every worker asks for a sweep at its own pace; the queue lets one at a time run.
-async fn ring_sweeps(queue: Queue, every: Duration, shutdown: CancellationToken) {
+/// Every worker asks for the job at its own pace, at once for the first time; the queue lets one at a time run.
+async fn ring<J: Job>(queue: Queue, job: J, every: Duration, shutdown: CancellationToken) {
     let mut ticks = tokio::time::interval(every);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -186,8 +189,8 @@ async fn ring_sweeps(queue: Queue, every: Duration, shutdown: CancellationToken)
             _ = ticks.tick() => {}
             () = shutdown.cancelled() => return,
         }
-        if let Err(error) = queue.push(&Sweep {}, When::default()).await {
-            tracing::warn!(%error, "no sweep was asked for; the next one is asked for in a while");
+        if let Err(error) = queue.push(&job, When::default()).await {
+            tracing::warn!(job.name = J::NAME, %error, "the job was not asked for; that is tried again later");
         }
     }
 }

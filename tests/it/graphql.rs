@@ -1,6 +1,7 @@
 //! The GraphQL schema and its resolvers, without HTTP around them and without a cloud behind them.
 
 mod answers;
+mod audit;
 mod diagnosis;
 mod enrollment_keys;
 mod filters;

@@ -1,6 +1,7 @@
 //! The whole system, end to end.
 
 mod access_tokens;
+mod audit;
 mod command_line;
 mod consent;
 mod diagnosis;

@@ -37,6 +37,8 @@ pub struct Pace {
     pub sweep_every: Duration,
     /// How long an operation may go without a heartbeat before the sweep rings for it again.
     pub unattended_after: Duration,
+    /// How long audit events are kept.
+    pub audit_retention: Duration,
 }
 
 impl Default for Pace {
@@ -45,6 +47,7 @@ impl Default for Pace {
             first_look: Duration::from_secs(1),
             sweep_every: Duration::from_mins(1),
             unattended_after: Duration::from_secs(90),
+            audit_retention: Duration::from_hours(730 * 24),
         }
     }
 }

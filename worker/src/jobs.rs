@@ -3,12 +3,14 @@
 mod assign_role;
 mod check_enrollment_key;
 mod onboard_tenant;
+mod prune_audit;
 mod scan_subscriptions;
 mod sweep;
 
 pub use assign_role::AssignRole;
 pub use check_enrollment_key::CheckEnrollmentKey;
 pub use onboard_tenant::OnboardTenant;
+pub use prune_audit::PruneAudit;
 pub use scan_subscriptions::ScanSubscriptions;
 pub use sweep::Sweep;
 
@@ -23,4 +25,5 @@ pub fn register(workers: Workers, context: &Context) -> Workers {
         .register::<ScanSubscriptions>(context.clone())
         .register::<Sweep>(context.clone())
         .register::<CheckEnrollmentKey>(context.clone())
+        .register::<PruneAudit>(context.clone())
 }

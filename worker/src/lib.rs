@@ -1,5 +1,6 @@
 //! Does the slow work: one file per job.
 
+pub mod audit;
 pub mod context;
 pub mod failures;
 mod inventory;
@@ -11,6 +12,7 @@ pub mod progress;
 pub mod queue;
 mod redis;
 mod scan;
+pub mod transaction;
 mod window;
 
 pub use context::{Context, Pace};

@@ -91,7 +91,7 @@ async fn settle_steps(
     open: &[operation_step::Model],
 ) -> Result<(), JobError> {
     if !open.iter().any(|step| step.state == StepState::Assigning) {
-        window::close(context, operation.consent_id).await?;
+        window::close(context, operation.organization_id, operation.consent_id).await?;
     }
     if open.is_empty() {
         return end(context, operation, None).await;
@@ -123,7 +123,7 @@ pub(crate) async fn end_with(
         };
         ended.update(&context.database).await?;
     }
-    window::close(context, operation.consent_id).await?;
+    window::close(context, operation.organization_id, operation.consent_id).await?;
     end(context, operation, Some(failure)).await
 }
 

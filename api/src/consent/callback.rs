@@ -1,18 +1,20 @@
 //! What comes back from Microsoft's sign-in, and what is made of it.
 
+use chrono::{DateTime, Utc};
+use entity::audit_event::{Action, Actor, Author, ObjectKind, Record};
 use entity::consent::{self, State};
 use entity::{Failure, FixableBy, Owned, operation, tenant};
-use microsoft::Identity;
+use microsoft::{Identity, MicrosoftError};
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{
-    ActiveModelTrait, ColumnTrait, DbErr, EntityTrait, QueryFilter, Set, TransactionTrait, Unchanged,
-};
+use sea_orm::{ActiveEnum, ActiveModelTrait, ColumnTrait, DbErr, EntityTrait, QueryFilter, Set, Unchanged};
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::{SealedRequest, pending};
 use crate::page::Page;
 use crate::services::Services;
+use crate::viewer::Origin;
 
 /// The query of a browser that comes back, and the secret it was marked with.
 #[derive(Default)]
@@ -29,6 +31,8 @@ pub struct Returned {
     pub error_description: Option<String>,
     /// The cookie that [`super::visit`] gave the browser.
     pub browser: Option<SecretString>,
+    /// From where it came.
+    pub origin: Origin,
 }
 
 /// Takes what came back; answers the page to show.
@@ -41,8 +45,8 @@ pub async fn receive(services: &Services, returned: Returned) -> Page {
 async fn accept(services: &Services, returned: Returned) -> Result<Page, Page> {
     let consent = claim(services, &returned).await?;
     match grant(services, &consent, &returned).await {
-        Ok(Grant { token, expires_at, identity }) => {
-            let stored = store(services, &consent, &token, expires_at, &identity).await;
+        Ok(grant) => {
+            let stored = store(services, &consent, &grant, &returned.origin).await;
             let operation = stored.map_err(|error| Page::broken(&error))?;
             tracing::info!(consent.id = %consent.id, operation.id = %operation.id, "consent granted");
             // The row is stored: should the bell be lost, the sweep rings it.
@@ -51,9 +55,10 @@ async fn accept(services: &Services, returned: Returned) -> Result<Page, Page> {
             }
             Ok(Page::granted())
         }
-        Err(failure) => {
+        Err(Refused { failure, correlation_id }) => {
             tracing::warn!(consent.id = %consent.id, failure.code, failure.trace_id, "consent not granted");
-            refuse(services, &consent, &failure).await.map_err(|error| Page::broken(&error))?;
+            let refused = refuse(services, &consent, &failure, correlation_id, &returned.origin).await;
+            refused.map_err(|error| Page::broken(&error))?;
             Err(Page::consent_refused(&failure))
         }
     }
@@ -86,19 +91,39 @@ async fn claim(services: &Services, returned: &Returned) -> Result<consent::Mode
 
 struct Grant {
     token: SecretString,
-    expires_at: chrono::DateTime<chrono::Utc>,
+    expires_at: DateTime<Utc>,
     identity: Identity,
 }
 
+/// Why there is no grant.
+struct Refused {
+    failure: Failure,
+    /// By which Microsoft finds the call that it refused.
+    correlation_id: Option<String>,
+}
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Self {
+        Self { failure, correlation_id: None }
+    }
+}
+
+impl From<MicrosoftError> for Refused {
+    fn from(error: MicrosoftError) -> Self {
+        let correlation_id = error.correlation_id().map(str::to_owned);
+        Self { failure: worker::failures::of_microsoft(&error), correlation_id }
+    }
+}
+
 /// Exchanges the code and checks who it is from.
-async fn grant(services: &Services, consent: &consent::Model, returned: &Returned) -> Result<Grant, Failure> {
+async fn grant(services: &Services, consent: &consent::Model, returned: &Returned) -> Result<Grant, Refused> {
     if let Some(error) = &returned.error {
         let refusal = microsoft::authorization_refusal(
             error,
             returned.error_subcode.as_deref(),
             returned.error_description.as_deref(),
         );
-        return Err(worker::failures::of_refusal(&refusal));
+        return Err(worker::failures::of_refusal(&refusal).into());
     }
     let incomplete = || {
         Failure::new(
@@ -112,10 +137,7 @@ async fn grant(services: &Services, consent: &consent::Model, returned: &Returne
     let request = SealedRequest::open(services, consent).await.ok_or_else(incomplete)?;
     let login = services.microsoft.login();
     let verifier = SecretString::from(request.code_verifier);
-    let granted = login
-        .exchange_code(consent.entra_tenant_id, code, &verifier)
-        .await
-        .map_err(|error| worker::failures::of_microsoft(&error))?;
+    let granted = login.exchange_code(consent.entra_tenant_id, code, &verifier).await?;
     let identity =
         login.verify_id_token(granted.id_token.expose_secret(), &request.nonce).await.map_err(|error| {
             tracing::warn!(consent.id = %consent.id, %error, "id token refused");
@@ -134,41 +156,63 @@ async fn grant(services: &Services, consent: &consent::Model, returned: &Returne
             FixableBy::Member,
             "The sign-in was for another tenant than the one asked for. Ask again, and sign in with an account \
              of the right tenant.",
-        ));
+        )
+        .into());
     }
     Ok(Grant { token: granted.access_token, expires_at: granted.expires_at, identity })
 }
 
-async fn refuse(services: &Services, consent: &consent::Model, failure: &Failure) -> Result<(), DbErr> {
+async fn refuse(
+    services: &Services,
+    consent: &consent::Model,
+    failure: &Failure,
+    correlation_id: Option<String>,
+    origin: &Origin,
+) -> Result<(), DbErr> {
+    let transaction = worker::transaction::begin(&services.database).await?;
     let refused = consent::ActiveModel {
         id: Unchanged(consent.id),
         state: Set(State::Refused),
         failure: Set(Some(failure.clone())),
         ..Default::default()
     };
-    refused.update(&services.database).await?;
-    Ok(())
+    refused.update(&transaction).await?;
+    let record = Record::of(Action::ConsentRefused, ObjectKind::Consent, consent.id)
+        .before(json!({ "state": consent.state.to_value() }))
+        .after(json!({ "state": "REFUSED", "failure": failure.code, "failureTraceId": failure.trace_id }))
+        .correlated(correlation_id);
+    let author = author(consent, None, origin);
+    let now = services.clock.now();
+    worker::audit::append(&transaction, &services.keyring, now, &author, record).await?;
+    transaction.commit().await
+}
+
+/// The consenting user, who comes with the link of a member and need not be one.
+fn author(consent: &consent::Model, user: Option<Uuid>, origin: &Origin) -> Author {
+    origin.clone().author(consent.organization_id, Actor::ConsentingUser(user))
 }
 
 /// Tenant, grant and operation are stored together or not at all.
 async fn store(
     services: &Services,
     consent: &consent::Model,
-    token: &SecretString,
-    expires_at: chrono::DateTime<chrono::Utc>,
-    identity: &Identity,
+    grant: &Grant,
+    origin: &Origin,
 ) -> Result<operation::Model, DbErr> {
     let now = services.clock.now();
-    let transaction = services.database.begin().await?;
+    let window_closes_at = grant.expires_at.min(now + consent::WINDOW);
+    let user = grant.identity.object_id;
+    let transaction = worker::transaction::begin(&services.database).await?;
     let tenant_id = ensure_tenant(&transaction, consent, now).await?;
+    let token = grant.token.expose_secret().as_bytes();
     let granted = consent::ActiveModel {
         id: Unchanged(consent.id),
         tenant_id: Set(Some(tenant_id)),
         state: Set(State::Granted),
-        sealed_token: Set(Some(services.keyring.seal(token.expose_secret().as_bytes(), &consent.row()))),
-        consenting_user_id: Set(identity.object_id),
+        sealed_token: Set(Some(services.keyring.seal(token, &consent.row()))),
+        consenting_user_id: Set(user),
         granted_at: Set(Some(now)),
-        window_closes_at: Set(Some(expires_at.min(now + consent::WINDOW))),
+        window_closes_at: Set(Some(window_closes_at)),
         ..Default::default()
     };
     granted.update(&transaction).await?;
@@ -180,6 +224,16 @@ async fn store(
     };
     let operation = request.queued(now);
     let operation = operation.insert(&transaction).await?;
+    let record = Record::of(Action::ConsentGranted, ObjectKind::Consent, consent.id)
+        .before(json!({ "state": consent.state.to_value() }))
+        .after(json!({
+            "state": "GRANTED",
+            "tenant": format!("tenant:{tenant_id}"),
+            "operation": format!("operation:{}", operation.id),
+            "windowClosesAt": window_closes_at,
+        }));
+    let author = author(consent, user, origin);
+    worker::audit::append(&transaction, &services.keyring, now, &author, record).await?;
     transaction.commit().await?;
     Ok(operation)
 }
@@ -187,7 +241,7 @@ async fn store(
 async fn ensure_tenant(
     database: &impl sea_orm::ConnectionTrait,
     consent: &consent::Model,
-    now: chrono::DateTime<chrono::Utc>,
+    now: DateTime<Utc>,
 ) -> Result<Uuid, DbErr> {
     let tenant = tenant::ActiveModel {
         id: Set(Uuid::now_v7()),

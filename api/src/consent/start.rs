@@ -1,10 +1,14 @@
 //! Asks for a consent, and sends the browser that follows the link to Microsoft.
 
+use entity::audit_event::{Action, ObjectKind, Record};
 use entity::consent::{self, Kind, State};
 use entity::{Owned, tenant};
 use microsoft::{AuthorizationRequest, MicrosoftError};
-use sea_orm::{ActiveModelTrait, ColumnTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, Set};
+use sea_orm::{
+    ActiveEnum, ActiveModelTrait, ColumnTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, Set,
+};
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
 use url::Url;
 use uuid::Uuid;
 
@@ -12,7 +16,7 @@ use super::{SealedRequest, pending};
 use crate::page::Page;
 use crate::services::Services;
 use crate::sign_in::random_secret;
-use crate::viewer::Viewer;
+use crate::viewer::{Origin, Viewer};
 
 /// The longest domain name there is.
 const LONGEST_DOMAIN: usize = 253;
@@ -50,11 +54,13 @@ impl StartConsentError {
     }
 }
 
-/// Asks for a consent of `tenant`, a GUID or a verified domain name. Answers the consent and the link that
+/// Asks for a consent of `tenant`, a GUID or a verified domain name, on behalf of `viewer`, who asks from `origin`.
+/// Answers the consent and the link that
 /// the consenting user has to follow within ten minutes.
 pub async fn start(
     services: &Services,
     viewer: &Viewer,
+    origin: Option<&Origin>,
     tenant: &str,
 ) -> Result<(consent::Model, Url), StartConsentError> {
     let tenant = tenant.trim();
@@ -98,7 +104,16 @@ pub async fn start(
         window_closes_at: Set(None),
         erased_at: Set(None),
     };
-    let asked = asked.insert(&services.database).await?;
+    let transaction = worker::transaction::begin(&services.database).await?;
+    let asked = asked.insert(&transaction).await?;
+    let record = Record::of(Action::ConsentStarted, ObjectKind::Consent, id).after(json!({
+        "kind": asked.kind.to_value(),
+        "entraTenantId": entra_tenant_id,
+        "state": asked.state.to_value(),
+        "expiresAt": asked.expires_at,
+    }));
+    worker::audit::append(&transaction, &services.keyring, now, &viewer.author(origin), record).await?;
+    transaction.commit().await?;
     tracing::info!(consent.id = %id, "consent asked for");
     let mut link = services.public_url.clone();
     link.set_path("/consent/start");

@@ -30,11 +30,13 @@ pub enum Kind {
     Invitation,
     /// An enrollment key.
     EnrollmentKey,
+    /// An audit event.
+    AuditEvent,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Organization,
         Self::Member,
         Self::Tenant,
@@ -45,6 +47,7 @@ impl Kind {
         Self::AccessToken,
         Self::Invitation,
         Self::EnrollmentKey,
+        Self::AuditEvent,
     ];
 
     const fn as_str(self) -> &'static str {
@@ -59,6 +62,7 @@ impl Kind {
             Self::AccessToken => "access-token",
             Self::Invitation => "invitation",
             Self::EnrollmentKey => "enrollment-key",
+            Self::AuditEvent => "audit-event",
         }
     }
 

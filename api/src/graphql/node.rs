@@ -7,6 +7,7 @@ use async_graphql::{Context, ID, Interface, Object, Result};
 use uuid::Uuid;
 
 use super::access_token::AccessToken;
+use super::audit::AuditEvent;
 use super::consent::Consent;
 use super::enrollment_key::EnrollmentKey;
 use super::ids::{self, Kind};
@@ -45,6 +46,8 @@ pub enum Node {
     Invitation(Invitation),
     /// An enrollment key.
     EnrollmentKey(EnrollmentKey),
+    /// An audit event.
+    AuditEvent(AuditEvent),
 }
 
 /// The queries of this file.
@@ -98,6 +101,7 @@ async fn find_kind(ctx: &Context<'_>, kind: Kind, rows: Vec<Uuid>) -> Result<Vec
         Kind::AccessToken => find_as(ctx, rows, Node::AccessToken).await,
         Kind::Invitation => find_as(ctx, rows, Node::Invitation).await,
         Kind::EnrollmentKey => find_as(ctx, rows, Node::EnrollmentKey).await,
+        Kind::AuditEvent => find_as(ctx, rows, Node::AuditEvent).await,
     }
 }
 

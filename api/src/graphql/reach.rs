@@ -8,6 +8,7 @@ use entity::{reach, subscription, tenant};
 use sea_orm::{
     ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect, Set,
 };
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::batch::Batch;
@@ -160,6 +161,14 @@ pub async fn store(
         reach::Entity::insert_many(rows).exec_without_returning(transaction).await?;
     }
     Ok(())
+}
+
+/// What the audit is told of somebody's reach; null: everything.
+pub fn told(limits: Option<&Limits>) -> Value {
+    let Some(limits) = limits else { return Value::Null };
+    let tenants = limits.tenants.iter().map(|id| Kind::Tenant.id(*id));
+    let subscriptions = limits.subscriptions.iter().map(|id| Kind::Subscription.id(*id));
+    json!({ "tenants": tenants.collect::<Vec<_>>(), "subscriptions": subscriptions.collect::<Vec<_>>() })
 }
 
 /// What the holders of a page are limited to, read for all of them at once.

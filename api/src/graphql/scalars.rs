@@ -35,6 +35,27 @@ impl ScalarType for DateTime {
     }
 }
 
+/// Any JSON: what has no shape of its own.
+pub struct Json(serde_json::Value);
+
+impl From<serde_json::Value> for Json {
+    fn from(value: serde_json::Value) -> Self {
+        Self(value)
+    }
+}
+
+/// Any JSON: what has no shape of its own.
+#[Scalar(name = "JSON", specified_by_url = "https://www.rfc-editor.org/rfc/rfc8259")]
+impl ScalarType for Json {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        Ok(Self(value.into_json()?))
+    }
+
+    fn to_value(&self) -> Value {
+        Value::from_json(self.0.clone()).unwrap_or_default()
+    }
+}
+
 /// A GUID, in lower case with hyphens: what Microsoft's ids are.
 pub struct Guid(Uuid);
 

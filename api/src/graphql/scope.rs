@@ -4,12 +4,13 @@ use std::error::Error as StdError;
 
 use async_graphql::{Context, Error, Result};
 use entity::Owned;
+use entity::audit_event::Record;
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, Select};
 
 use crate::error::ErrorCode;
 use crate::permission::{Missing, Permission};
 use crate::services::Services;
-use crate::viewer::Viewer;
+use crate::viewer::{Origin, Viewer};
 
 /// What a resolver works with. Having one proves that the viewer may do what was asked.
 #[derive(Clone, Copy)]
@@ -18,6 +19,8 @@ pub struct Scope<'a> {
     pub services: &'a Services,
     /// Who asks.
     pub viewer: Viewer,
+    /// From where.
+    pub origin: Option<&'a Origin>,
 }
 
 impl<'a> Scope<'a> {
@@ -27,7 +30,7 @@ impl<'a> Scope<'a> {
             .data_opt::<Viewer>()
             .ok_or_else(|| ErrorCode::Unauthenticated.error("Sign in: this needs a token."))?;
         permission.check(&viewer).map_err(Missing::error)?;
-        Ok(Self { services: services(ctx)?, viewer })
+        Ok(Self { services: services(ctx)?, viewer, origin: ctx.data_opt::<Origin>() })
     }
 
     /// The truth.
@@ -52,6 +55,15 @@ impl<'a> Scope<'a> {
     /// A transaction that writes.
     pub async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
         self.services.begin().await
+    }
+
+    /// Writes into the audit that the viewer did what `record` says. Has to be the last thing that the transaction
+    /// of the change does: see [`worker::audit::append`].
+    pub async fn audit(&self, transaction: &DatabaseTransaction, record: Record) -> Result<(), DbErr> {
+        let (keyring, now) = (&self.services.keyring, self.services.clock.now());
+        let author = self.viewer.author(self.origin);
+        worker::audit::append(transaction, keyring, now, &author, record).await?;
+        Ok(())
     }
 }
 

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use actix_web::web;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
+use super::audit::Archive;
 use super::desk::Desk;
 use super::{HttpServices, HttpSettings, RunningServer, Server, StartError};
-use crate::authentication::Authenticator;
+use crate::authentication::{Authenticate, Authenticator};
 use crate::graphql;
 use crate::services::Services;
 
@@ -21,9 +23,12 @@ pub fn start(
     let desk = Desk::new(services.clone(), runtime.clone());
     let own_origin = services.public_url.origin().ascii_serialization();
     let settings = HttpSettings { own_origin: Some(own_origin), ..settings };
-    let http = HttpServices {
-        authenticator: Arc::new(Authenticator::new(services, &runtime)),
-        routes: Arc::new(move |routes| desk.configure(routes)),
+    let authenticator: Arc<dyn Authenticate> = Arc::new(Authenticator::new(services, &runtime));
+    let archive = Archive::new(services.clone(), Arc::clone(&authenticator), runtime);
+    let routes = move |routes: &mut web::ServiceConfig| {
+        desk.configure(routes);
+        archive.configure(routes);
     };
+    let http = HttpServices { authenticator, routes: Arc::new(routes) };
     Server::start(settings, graphql::schema(Some(services.clone())), http, shutdown)
 }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::cookies::CONSENT;
 use super::desk::{Desk, show};
+use super::graphql::origin;
 use crate::consent::{self, Returned};
 use crate::page::Page;
 
@@ -56,6 +57,7 @@ async fn callback(
         error_subcode: query.error_subcode,
         error_description: query.error_description,
         browser: CONSENT.of(&request),
+        origin: origin(&request),
     };
     let page = desk.work(|services| async move { consent::receive(&services, returned).await }).await;
     show(&page.unwrap_or_else(|| Page::broken(&"the return panicked")))

@@ -22,6 +22,7 @@ use super::socket::Sockets;
 use super::trace::TraceId;
 use crate::authentication::Presented;
 use crate::error::ErrorCode;
+use crate::viewer::Origin;
 
 /// Answers one request.
 pub(super) async fn handle<E: Executor>(
@@ -127,8 +128,14 @@ pub(super) fn named_organization(id: &str) -> Result<Uuid, Refusal> {
     })
 }
 
+/// Where the request comes from.
+pub(super) fn origin(request: &HttpRequest) -> Origin {
+    let trace = request.extensions().get::<TraceId>().cloned().unwrap_or_else(TraceId::new);
+    Origin { address: address(request), request_id: trace.as_str().to_owned() }
+}
+
 /// The client's address: the peer's, or what the proxy in front of us says last.
-pub(super) fn address(request: &HttpRequest) -> Option<String> {
+fn address(request: &HttpRequest) -> Option<String> {
     let is_behind_proxy = request.app_data::<web::Data<frame::Settings>>().is_some_and(|it| it.behind_proxy);
     if is_behind_proxy {
         let forwarded = request.headers().get_all("x-forwarded-for").last()?.to_str().ok()?;

@@ -9,13 +9,12 @@ use uuid::Uuid;
 use super::answer::Answer;
 use super::cookies::{SESSION, SIGN_IN};
 use super::desk::{Desk, show};
-use super::graphql::address;
+use super::graphql::origin;
 use super::media::Media;
 use super::origins::Origins;
 use super::trace::TraceId;
 use crate::page::Page;
 use crate::sign_in::{self, PATIENCE, Returned, SignedIn, Wanted};
-use crate::viewer::Origin;
 
 pub(super) fn configure(config: &mut web::ServiceConfig) {
     config
@@ -114,12 +113,6 @@ async fn sign_out(desk: web::Data<Desk>, origins: web::Data<Origins>, request: H
         Some(Err(error)) => show(&Page::broken(&error)),
         None => show(&Page::broken(&"the end of a session panicked")),
     }
-}
-
-/// Where a request comes from.
-pub(super) fn origin(request: &HttpRequest) -> Origin {
-    let trace = request.extensions().get::<TraceId>().cloned().unwrap_or_else(TraceId::new);
-    Origin { address: address(request), request_id: trace.as_str().to_owned() }
 }
 
 /// The row of an organization that is named by its id.

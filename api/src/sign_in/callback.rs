@@ -2,11 +2,13 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use entity::audit_event::{Action, Actor, ObjectKind, Record};
 use entity::consent::hash;
 use entity::{Failure, FixableBy, member, organization, session};
 use microsoft::Identity;
-use sea_orm::{ActiveModelTrait, Set};
+use sea_orm::{ActiveModelTrait, DbErr, Set};
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::{COOKIE, UnderWay, invitation, random_secret};
@@ -52,7 +54,8 @@ pub async fn receive(services: &Services, returned: Returned) -> Result<SignedIn
         Some(secret) => invitation::accept(services, secret, &identity, &returned.origin).await?,
         None => choose(services, &under_way, &identity).await?,
     };
-    let cookie = begin(services, &member).await?;
+    let begun = begin(services, &member, &returned.origin).await;
+    let cookie = begun.map_err(|error| Page::broken(&error))?;
     Ok(SignedIn { cookie, return_to: under_way.return_to, display_name: member.display_name })
 }
 
@@ -185,7 +188,8 @@ async fn which(services: &Services, under_way: &UnderWay, members: Vec<member::M
     .with_links(organizations.into_iter().map(link).collect())
 }
 
-async fn begin(services: &Services, member: &member::Model) -> Result<SecretString, Page> {
+/// Stores a session of the member; answers its cookie.
+async fn begin(services: &Services, member: &member::Model, origin: &Origin) -> Result<SecretString, DbErr> {
     let cookie = random_secret();
     let now = services.clock.now();
     let session = session::ActiveModel {
@@ -200,7 +204,13 @@ async fn begin(services: &Services, member: &member::Model) -> Result<SecretStri
         expires_at: Set(now + session::LIFETIME),
         ended_at: Set(None),
     };
-    let session = session.insert(&services.database).await.map_err(|error| Page::broken(&error))?;
+    let transaction = services.begin().await?;
+    let session = session.insert(&transaction).await?;
+    let record = Record::of(Action::SignedIn, ObjectKind::Session, session.id)
+        .after(json!({ "expiresAt": session.expires_at }));
+    let author = origin.clone().author(member.organization_id, Actor::Member(member.id));
+    worker::audit::append(&transaction, &services.keyring, now, &author, record).await?;
+    transaction.commit().await?;
     tracing::info!(session.id = %session.id, member.id = %member.id, "signed in");
     Ok(cookie)
 }

@@ -1,11 +1,13 @@
 //! How an invited person becomes a member.
 
+use entity::audit_event::{Action, Actor, ObjectKind, Record};
 use entity::{invitation, member, reach};
 use microsoft::Identity;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QuerySelect, Set,
     Unchanged,
 };
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::page::Page;
@@ -37,7 +39,7 @@ async fn accept_once(
     services: &Services,
     secret: &str,
     identity: &Identity,
-    _origin: &Origin,
+    origin: &Origin,
 ) -> Result<Option<member::Model>, DbErr> {
     let now = services.clock.now();
     let transaction = services.begin().await?;
@@ -72,6 +74,10 @@ async fn accept_once(
         ..Default::default()
     };
     accepted.update(&transaction).await?;
+    let record = Record::of(Action::InvitationAccepted, ObjectKind::Invitation, invitation.id)
+        .after(json!({ "role": member.role.as_str(), "limited": member.limited }));
+    let author = origin.clone().author(member.organization_id, Actor::Member(member.id));
+    worker::audit::append(&transaction, &services.keyring, now, &author, record).await?;
     transaction.commit().await?;
     tracing::info!(invitation.id = %invitation.id, member.id = %member.id, "invitation accepted");
     Ok(Some(member))

@@ -65,6 +65,8 @@ pub struct RoleAssignment {
     pub principal_id: Uuid,
     /// Whether it bears another name than Tenantry would give it: somebody else made it.
     pub adopted: bool,
+    /// The id that joins the requests by which it was assigned; none: it was there before.
+    pub correlation_id: Option<Uuid>,
 }
 
 impl RoleAssignment {
@@ -145,7 +147,10 @@ impl Arm {
             .body(body)
             .of_subscription(subscription);
         match self.link.read::<Row>(caller, &call).await {
-            Ok(row) => row.into_assignment(),
+            Ok(row) => {
+                let assigned = row.into_assignment()?;
+                Ok(RoleAssignment { correlation_id: Some(call.correlation_id()), ..assigned })
+            }
             Err(error) if error.code() == codes::ROLE_ASSIGNMENT_EXISTS.code => {
                 self.adopt(caller, subscription, role, principal, error).await
             }
@@ -171,6 +176,7 @@ impl Arm {
                 scope,
                 role,
                 principal_id: principal,
+                correlation_id: None,
             });
         }
         let existing = self.list(caller, subscription, &format!("principalId+eq+'{principal}'")).await?;
@@ -216,6 +222,7 @@ impl Row {
             scope,
             role,
             principal_id,
+            correlation_id: None,
         })
     }
 }

@@ -20,7 +20,7 @@ use super::stage::{Given, Stage};
 use table::{Case, table};
 
 /// What it takes to see each kind of node, by how its ids begin.
-const NODES: [(&str, Permission); 10] = [
+const NODES: [(&str, Permission); 11] = [
     ("organization", Permission::KnowOneself),
     ("member", Permission::ReadMembers),
     ("tenant", Permission::ReadInventory),
@@ -31,6 +31,7 @@ const NODES: [(&str, Permission); 10] = [
     ("accessToken", Permission::ReadAccessTokens),
     ("invitation", Permission::ReadInvitations),
     ("enrollmentKey", Permission::ReadEnrollmentKeys),
+    ("auditEvent", Permission::ReadAudit),
 ];
 
 /// Something of every kind in an organization of its own, and the ids of it by kind.
@@ -44,6 +45,7 @@ async fn world(stage: &Stage) -> Result<(Viewer, BTreeMap<&'static str, String>)
     let invitation = stage.invitation(viewer).await?;
     let colleague = stage.colleague(viewer, Role::Editor).await?;
     let enrollment_key = stage.enrollment_key(viewer, "100").await?;
+    let audit_event = stage.audit_event(viewer).await?;
     let data =
         stage.ask(viewer, "{ resources { nodes { id } } consents { nodes { id } } }", json!({})).await?;
     let asked = |list: &str| data[list]["nodes"][0]["id"].as_str().unwrap_or_default().to_owned();
@@ -58,6 +60,7 @@ async fn world(stage: &Stage) -> Result<(Viewer, BTreeMap<&'static str, String>)
         ("accessToken", format!("access-token:{}", access_token.id)),
         ("invitation", format!("invitation:{}", invitation.id)),
         ("enrollmentKey", format!("enrollment-key:{}", enrollment_key.id)),
+        ("auditEvent", format!("audit-event:{}", audit_event.id)),
     ]);
     Ok((viewer, ids))
 }

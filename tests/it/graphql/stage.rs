@@ -10,6 +10,7 @@ use api::viewer::Viewer;
 use async_graphql::{Request, Variables};
 use chrono::TimeDelta;
 use entity::access_token::{self, AccessScope, AccessTokenSecret};
+use entity::audit_event::{self, Action, ObjectKind, Record};
 use entity::invitation::{self, Guest};
 use entity::member::Role;
 use entity::subscription::{AccessLevel, AzureState};
@@ -192,6 +193,16 @@ impl Stage {
             updated_at: Set(self.clock.now()),
         };
         Ok(key.insert(&self.database).await?)
+    }
+
+    /// What the viewer did to its organization.
+    pub async fn audit_event(&self, viewer: Viewer) -> Result<audit_event::Model> {
+        let record = Record::of(Action::ScanStarted, ObjectKind::Organization, viewer.organization_id);
+        let transaction = worker::transaction::begin(&self.database).await?;
+        let (keyring, now) = (&self.services.keyring, self.clock.now());
+        let event = worker::audit::append(&transaction, keyring, now, &viewer.author(None), record).await?;
+        transaction.commit().await?;
+        Ok(event)
     }
 
     pub async fn tenant(&self, viewer: Viewer) -> Result<tenant::Model> {

@@ -3,19 +3,24 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use entity::audit_event::{Action, Actor, Author, ObjectKind, Record};
 use entity::operation_step::{self, Outcome, State};
 use entity::role_assignment::{self, Origin};
 use entity::subscription::{self, AccessLevel, AzureState};
 use entity::{Failure, Owned, operation, tenant};
 use microsoft::{Caller, MicrosoftError, Role, RoleAssignment};
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ActiveModelTrait, ColumnTrait, DbErr, EntityTrait, QueryFilter, Set, Unchanged};
+use sea_orm::{
+    ActiveEnum, ActiveModelTrait, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, PaginatorTrait,
+    QueryFilter, Set, Unchanged,
+};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::context::Context;
 use crate::job::{Job, JobError};
-use crate::{failures, operations, window};
+use crate::{audit, failures, operations, transaction, window};
 
 /// What lets a user give roles to others.
 const ASSIGN: &str = "Microsoft.Authorization/roleAssignments/write";
@@ -181,6 +186,13 @@ impl<'a> Work<'a> {
             created_at: Set(now),
             verified_at: Set(None),
         };
+        let transaction = transaction::begin(&self.context.database).await?;
+        let is_known = role_assignment::Entity::owned_by(self.step.organization_id)
+            .filter(role_assignment::Column::SubscriptionId.eq(self.step.subscription_id))
+            .filter(role_assignment::Column::ArmId.eq(assignment.arm_id.to_lowercase()))
+            .count(&transaction)
+            .await?
+            > 0;
         // What is known keeps its origin: an assignment of ours that is met again is still ours.
         let known =
             OnConflict::columns([role_assignment::Column::SubscriptionId, role_assignment::Column::ArmId])
@@ -188,12 +200,62 @@ impl<'a> Work<'a> {
                 .to_owned();
         role_assignment::Entity::insert_many([row])
             .on_conflict(known)
-            .exec_without_returning(&self.context.database)
+            .exec_without_returning(&transaction)
             .await?;
-        self.step.state = State::Verifying;
+        let has_moved = self.verify_from_now(outcome, now, &transaction).await?;
+        // Another attempt may have come this far before; and what was assigned is told even if the operation was
+        // ended meanwhile.
+        let is_news = if outcome == Outcome::Granted { has_moved || !is_known } else { !is_known };
+        if is_news {
+            let author = Author::unasked(self.step.organization_id, Actor::System);
+            let record = self.record_of(assignment, outcome);
+            audit::append(&transaction, &self.context.keyring, now, &author, record).await?;
+        }
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Lets the step wait for the role to work. False: somebody has moved the step meanwhile; it is done then.
+    async fn verify_from_now(
+        &mut self,
+        outcome: Outcome,
+        now: DateTime<Utc>,
+        transaction: &DatabaseTransaction,
+    ) -> Result<bool, DbErr> {
+        let verifying = operation_step::ActiveModel {
+            state: Set(State::Verifying),
+            outcome: Set(Some(outcome)),
+            failure: Set(None),
+            assigned_at: Set(Some(now)),
+            updated_at: Set(now),
+            ..Default::default()
+        };
+        let moved = operation_step::Entity::update_many()
+            .set(verifying)
+            .filter(operation_step::Column::Id.eq(self.step.id))
+            .filter(operation_step::Column::State.eq(State::Assigning))
+            .exec(transaction)
+            .await?;
+        let has_moved = moved.rows_affected > 0;
+        self.step.state = if has_moved { State::Verifying } else { State::Done };
         self.step.outcome = Some(outcome);
         self.step.assigned_at = Some(now);
-        self.save().await
+        Ok(has_moved)
+    }
+
+    /// What the audit says of an assignment that is held now.
+    fn record_of(&self, assignment: &RoleAssignment, outcome: Outcome) -> Record {
+        let action = if outcome == Outcome::Granted { Action::RoleAssigned } else { Action::RoleFound };
+        Record::of(action, ObjectKind::Subscription, self.step.subscription_id)
+            .after(json!({
+                "roleDefinitionId": assignment.role.definition_id(),
+                "principalId": assignment.principal_id,
+                "scope": assignment.scope.to_lowercase(),
+                "outcome": outcome.to_value(),
+                "operation": format!("operation:{}", self.operation.id),
+                "consent": self.operation.consent_id.map(|id| format!("consent:{id}")),
+            }))
+            .correlated(assignment.correlation_id.map(|id| id.to_string()))
     }
 
     /// What Microsoft's refusal of a delegated call means for this step.
@@ -208,7 +270,8 @@ impl<'a> Work<'a> {
             MicrosoftError::LimitReached { .. } => Outcome::LimitReached,
             MicrosoftError::TokenExpired { .. } | MicrosoftError::InteractionRequired { .. } => {
                 // The user's token is refused: nothing more can be done with it anywhere.
-                window::close(self.context, self.operation.consent_id).await?;
+                window::close(self.context, self.operation.organization_id, self.operation.consent_id)
+                    .await?;
                 Outcome::NeedsReconsent
             }
             _ => Outcome::Failed,

@@ -1,17 +1,19 @@
 //! Asks Microsoft whether it takes an enrollment key, and writes down how the key stands.
 
+use entity::audit_event::{Action, Actor, Author, ObjectKind, Record};
 use entity::enrollment_key::secret::NotAKey;
 use entity::enrollment_key::{self, Column, EnrollmentKeySecret, State};
 use entity::{Failure, Owned};
 use microsoft::MicrosoftError;
-use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, Set};
+use sea_orm::{ActiveEnum, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, Set};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::context::Context;
 use crate::failures;
 use crate::job::{Job, JobError};
-use crate::keys;
+use crate::{audit, keys, transaction};
 
 /// One check of one enrollment key. Checking again does no harm.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -108,7 +110,17 @@ async fn stands(context: &Context, row: &enrollment_key::Model, state: State) ->
         checked_at: Set(Some(context.clock.now())),
         ..Default::default()
     };
-    update(context, row, found).await?;
+    let transaction = transaction::begin(&context.database).await?;
+    let is_ours = update(context, &transaction, row, found).await?;
+    if is_ours && row.state != Some(state) {
+        let told = |state: Option<State>| json!({ "state": state.map(|state| state.to_value()) });
+        let record = Record::of(Action::EnrollmentKeyChecked, ObjectKind::EnrollmentKey, row.id)
+            .before(told(row.state))
+            .after(told(Some(state)));
+        let author = Author::unasked(row.organization_id, Actor::System);
+        audit::append(&transaction, &context.keyring, context.clock.now(), &author, record).await?;
+    }
+    transaction.commit().await?;
     tracing::info!(enrollment_key.id = %row.id, ?state, "enrollment key checked");
     Ok(())
 }
@@ -120,22 +132,24 @@ async fn could_not_say(
     failure: Failure,
 ) -> Result<(), DbErr> {
     let failed = enrollment_key::ActiveModel { failure: Set(Some(failure)), ..Default::default() };
-    update(context, row, failed).await
+    update(context, &context.database, row, failed).await.map(drop)
 }
 
-/// A key that was registered in the place of this one meanwhile has a check of its own.
+/// Whether the key is still the one that was checked: another that was registered in its place meanwhile has a
+/// check of its own.
 async fn update(
     context: &Context,
+    database: &impl ConnectionTrait,
     row: &enrollment_key::Model,
     mut changes: enrollment_key::ActiveModel,
-) -> Result<(), DbErr> {
+) -> Result<bool, DbErr> {
     changes.updated_at = Set(context.clock.now());
-    enrollment_key::Entity::update_many()
+    let updated = enrollment_key::Entity::update_many()
         .set(changes)
         .filter(Column::OrganizationId.eq(row.organization_id))
         .filter(Column::Id.eq(row.id))
         .filter(Column::SealedKey.eq(row.sealed_key.clone()))
-        .exec(&context.database)
+        .exec(database)
         .await?;
-    Ok(())
+    Ok(updated.rows_affected == 1)
 }

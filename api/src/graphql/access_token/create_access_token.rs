@@ -3,8 +3,10 @@
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime as Moment, Utc};
 use entity::access_token::{self, AccessScopes, AccessTokenSecret, LONGEST};
+use entity::audit_event::{Action, ObjectKind, Record};
 use sea_orm::{ActiveModelTrait, DatabaseTransaction, DbErr, Set};
 use secrecy::ExposeSecret;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{AccessScope, AccessToken};
@@ -107,6 +109,8 @@ async fn create(ctx: &Context<'_>, input: &CreateAccessTokenInput) -> Outcome<Cr
             return Ok(Err(UserError::new(UserErrorCode::NotFound, "tenants", message)));
         }
         let created = store(scope, &wanted, limits.as_ref(), &transaction).await?;
+        let record = Record::of(Action::AccessTokenCreated, ObjectKind::AccessToken, created.0.id);
+        scope.audit(&transaction, record.after(told(&created.0, limits.as_ref()))).await?;
         transaction.commit().await?;
         Ok(Ok(created))
     };
@@ -120,6 +124,12 @@ pub(super) fn check_expiry(now: Moment<Utc>, expires_at: Moment<Utc>) -> Result<
     }
     let message = format!("Give a time in the future, at most {} days from now.", LONGEST.num_days());
     Err(UserError::new(UserErrorCode::InvalidExpiry, "expiresAt", message))
+}
+
+/// What the audit is told of an access token. Not its name, into which a person may write anything.
+pub(super) fn told(token: &access_token::Model, limits: Option<&Limits>) -> Value {
+    let scopes: Vec<_> = token.scopes.iter().map(entity::access_token::AccessScope::as_str).collect();
+    json!({ "scopes": scopes, "expiresAt": token.expires_at, "reach": reach::told(limits) })
 }
 
 /// An access token to be.

@@ -2,7 +2,9 @@
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use entity::access_token::{self, Column};
+use entity::audit_event::{Action, ObjectKind, Record};
 use sea_orm::{ActiveModelTrait, ColumnTrait, DbErr, QueryFilter, QuerySelect, Set, Unchanged};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::AccessToken;
@@ -85,6 +87,10 @@ async fn end(scope: Scope<'_>, id: Uuid) -> Result<Option<access_token::Model>, 
         ..Default::default()
     };
     let revoked = revoked.update(&transaction).await?;
+    let record = Record::of(Action::AccessTokenRevoked, ObjectKind::AccessToken, id)
+        .before(json!({ "revokedAt": null, "expiresAt": revoked.expires_at }))
+        .after(json!({ "revokedAt": revoked.revoked_at }));
+    scope.audit(&transaction, record).await?;
     transaction.commit().await?;
     tracing::info!(access_token.id = %id, "access token revoked");
     Ok(Some(revoked))

@@ -3,15 +3,17 @@
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use chrono::TimeDelta;
 use entity::access_token::{self, Column, State};
+use entity::audit_event::{Action, ObjectKind, Record};
 use entity::reach;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, DatabaseTransaction, DbErr, QueryFilter, QuerySelect, Set, Unchanged,
 };
 use secrecy::ExposeSecret;
+use serde_json::json;
 use uuid::Uuid;
 
 use super::AccessToken;
-use super::create_access_token::{Created, Wanted, check_expiry, store};
+use super::create_access_token::{Created, Wanted, check_expiry, store, told};
 use crate::graphql::reach::Limits;
 use crate::graphql::scalars::DateTime;
 use crate::graphql::scope::{Scope, internal, or_null};
@@ -119,12 +121,21 @@ async fn replace(
     let limits = limits(scope, &former, &transaction).await?;
     let created = store(scope, &wanted, limits.as_ref(), &transaction).await?;
     let ends_at = now + TimeDelta::hours(input.overlap_hours.into());
-    let former = access_token::ActiveModel {
+    let shortened = access_token::ActiveModel {
         id: Unchanged(former.id),
         expires_at: Set(former.expires_at.min(ends_at)),
         ..Default::default()
     };
-    former.update(&transaction).await?;
+    let shortened = shortened.update(&transaction).await?;
+    let successor = told(&created.0, limits.as_ref());
+    let record = Record::of(Action::AccessTokenRotated, ObjectKind::AccessToken, former.id)
+        .before(json!({ "expiresAt": former.expires_at }))
+        .after(json!({
+            "expiresAt": shortened.expires_at,
+            "replacedBy": AccessToken::KIND.id(created.0.id),
+            "successor": successor,
+        }));
+    scope.audit(&transaction, record).await?;
     transaction.commit().await?;
     Ok(Ok(created))
 }

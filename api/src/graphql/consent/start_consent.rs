@@ -75,7 +75,9 @@ async fn start(ctx: &Context<'_>, input: &StartConsentInput) -> Outcome<(consent
     let scope = Scope::of(ctx, Permission::StartConsents)?;
     // Each kind has an authorization of its own.
     let started = match input.kind {
-        ConsentKind::Azure => crate::consent::start(scope.services, &scope.viewer, &input.tenant).await,
+        ConsentKind::Azure => {
+            crate::consent::start(scope.services, &scope.viewer, scope.origin, &input.tenant).await
+        }
     };
     let error = match started {
         Ok(started) => return Ok(Ok(started)),

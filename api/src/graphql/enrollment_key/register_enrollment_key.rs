@@ -1,11 +1,13 @@
 //! The mutation `registerEnrollmentKey`.
 
 use async_graphql::{Context, InputObject, Object, SimpleObject};
+use entity::audit_event::{Action, ObjectKind, Record};
 use entity::enrollment_key::secret::NotAKey;
 use entity::enrollment_key::{self, Column, EnrollmentKeySecret};
 use entity::organization;
 use sea_orm::{ActiveModelTrait, ColumnTrait, DbErr, QueryFilter, QuerySelect, Set, Unchanged};
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::{EnrollmentKey, advice, ring};
@@ -141,6 +143,13 @@ async fn store(scope: Scope<'_>, key: &EnrollmentKeySecret) -> Result<enrollment
     } else {
         registered.insert(&transaction).await?
     };
+    let told =
+        |key: &enrollment_key::Model| json!({ "lastFour": key.last_four, "expiresAt": key.expires_at });
+    let mut record = Record::of(Action::EnrollmentKeyRegistered, ObjectKind::EnrollmentKey, id);
+    if let Some(replaced) = &known {
+        record = record.before(told(replaced));
+    }
+    scope.audit(&transaction, record.after(told(&stored))).await?;
     transaction.commit().await?;
     Ok(stored)
 }

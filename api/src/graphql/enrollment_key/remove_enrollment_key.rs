@@ -1,8 +1,10 @@
 //! The mutation `removeEnrollmentKey`.
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+use entity::audit_event::{Action, ObjectKind, Record};
 use entity::enrollment_key;
 use sea_orm::{DbErr, ModelTrait, QuerySelect};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::{EnrollmentKey, by_id, not_found};
@@ -75,6 +77,9 @@ async fn erase(scope: Scope<'_>, id: Uuid) -> Result<Option<enrollment_key::Mode
     let transaction = scope.begin().await?;
     let Some(key) = by_id(scope, id).lock_exclusive().one(&transaction).await? else { return Ok(None) };
     key.clone().delete(&transaction).await?;
+    let record = Record::of(Action::EnrollmentKeyRemoved, ObjectKind::EnrollmentKey, id)
+        .before(json!({ "lastFour": key.last_four, "expiresAt": key.expires_at }));
+    scope.audit(&transaction, record).await?;
     transaction.commit().await?;
     tracing::info!(enrollment_key.id = %id, "enrollment key removed");
     Ok(Some(key))

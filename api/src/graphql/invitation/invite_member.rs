@@ -1,10 +1,12 @@
 //! The mutation `inviteMember`.
 
 use async_graphql::{Context, InputObject, Object, SimpleObject};
+use entity::audit_event::{Action, ObjectKind, Record};
 use entity::invitation::{self, Guest};
 use entity::member;
 use sea_orm::{ActiveModelTrait, DbErr};
 use secrecy::SecretString;
+use serde_json::json;
 
 use super::Invitation;
 use crate::graphql::member::{Role, check_reach, nothing_there};
@@ -115,6 +117,9 @@ async fn store(
     let (invitation, secret) = guest.invited(scope.services.clock.now());
     let invitation = invitation.insert(&transaction).await?;
     reach::store(scope, invitation.id, limits, &transaction).await?;
+    let record = Record::of(Action::MemberInvited, ObjectKind::Invitation, invitation.id)
+        .after(json!({ "role": invitation.role.as_str(), "reach": reach::told(limits) }));
+    scope.audit(&transaction, record).await?;
     transaction.commit().await?;
     tracing::info!(invitation.id = %invitation.id, "member invited");
     Ok(Ok((invitation, secret)))

@@ -1,8 +1,10 @@
 //! The mutation `revokeInvitation`.
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+use entity::audit_event::{Action, ObjectKind, Record};
 use entity::invitation::{self, Column};
 use sea_orm::{ActiveModelTrait, ColumnTrait, DbErr, QueryFilter, QuerySelect, Set, Unchanged};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::Invitation;
@@ -88,6 +90,9 @@ async fn store(scope: Scope<'_>, id: Uuid) -> Result<Result<invitation::Model, U
     let revoked =
         invitation::ActiveModel { id: Unchanged(id), revoked_at: Set(Some(now)), ..Default::default() };
     let revoked = revoked.update(&transaction).await?;
+    let record = Record::of(Action::InvitationRevoked, ObjectKind::Invitation, id)
+        .after(json!({ "revokedAt": revoked.revoked_at }));
+    scope.audit(&transaction, record).await?;
     transaction.commit().await?;
     tracing::info!(invitation.id = %id, "invitation revoked");
     Ok(Ok(revoked))

@@ -1,8 +1,10 @@
 //! The mutation `changeMember`: another role, or another reach.
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+use entity::audit_event::{Action, ObjectKind, Record};
 use entity::member;
 use sea_orm::{ActiveModelTrait, DbErr, Set, Unchanged};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::members::{held, is_last_admin, last_admin};
@@ -104,6 +106,9 @@ async fn store(
     };
     let role = role.unwrap_or(member.role);
     let limited = asked.map_or(member.limited, |asked| asked.limits().is_some());
+    if role == member.role && asked.is_none() {
+        return Ok(Ok(member));
+    }
     if let Err(error) = check_reach(role, limited) {
         return Ok(Err(error));
     }
@@ -125,7 +130,20 @@ async fn store(
         ..Default::default()
     };
     let changed = changed.update(&transaction).await?;
+    let record = Record::of(Action::MemberChanged, ObjectKind::Member, id)
+        .before(told(&member, None))
+        .after(told(&changed, asked));
+    scope.audit(&transaction, record).await?;
     transaction.commit().await?;
     tracing::info!(member.id = %id, "member changed");
     Ok(Ok(changed))
+}
+
+/// What the audit is told; the reach only if it was asked for.
+fn told(member: &member::Model, asked: Option<&Asked>) -> Value {
+    let mut told = json!({ "role": member.role.as_str(), "limited": member.limited });
+    if let Some(asked) = asked {
+        told["reach"] = reach::told(asked.limits());
+    }
+    told
 }

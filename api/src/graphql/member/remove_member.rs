@@ -1,8 +1,10 @@
 //! The mutation `removeMember`.
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+use entity::audit_event::{Action, ObjectKind, Record};
 use entity::member;
 use sea_orm::{ActiveModelTrait, DbErr, Set, Unchanged};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::Member;
@@ -82,6 +84,9 @@ async fn store(scope: Scope<'_>, id: Uuid) -> Result<Result<member::Model, UserE
         ..Default::default()
     };
     let removed = removed.update(&transaction).await?;
+    let record = Record::of(Action::MemberRemoved, ObjectKind::Member, id)
+        .before(json!({ "role": member.role.as_str(), "limited": member.limited }));
+    scope.audit(&transaction, record).await?;
     transaction.commit().await?;
     tracing::info!(member.id = %id, "member removed");
     Ok(Ok(removed))

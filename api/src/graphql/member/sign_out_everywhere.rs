@@ -1,8 +1,10 @@
 //! The mutation `signOutEverywhere`.
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+use entity::audit_event::{Action, ObjectKind, Record};
 use entity::member;
 use sea_orm::{ActiveModelTrait, DbErr, Set, Unchanged};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::Member;
@@ -83,6 +85,9 @@ async fn store(scope: Scope<'_>, id: Uuid) -> Result<Result<member::Model, UserE
         ..Default::default()
     };
     let signed_out = signed_out.update(&transaction).await?;
+    let record = Record::of(Action::SignedOutEverywhere, ObjectKind::Member, id)
+        .after(json!({ "signedOutAt": signed_out.signed_out_at }));
+    scope.audit(&transaction, record).await?;
     transaction.commit().await?;
     tracing::info!(member.id = %id, "signed out everywhere");
     Ok(Ok(signed_out))

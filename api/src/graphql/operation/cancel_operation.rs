@@ -1,8 +1,10 @@
 //! The mutation `cancelOperation`: asks an operation to stop.
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
-use entity::operation::{self, Column, State};
-use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, Set};
+use entity::audit_event::{Action, ObjectKind, Record};
+use entity::operation::{self, Column};
+use sea_orm::{ActiveEnum, ActiveModelTrait, ColumnTrait, DbErr, QueryFilter, QuerySelect, Set, Unchanged};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::{Operation, announce};
@@ -84,19 +86,22 @@ async fn cancel(ctx: &Context<'_>, operation_id: &ID) -> Outcome<operation::Mode
 
 /// Answers the operation, and whether it is we who asked it to stop: whoever asks first is the one.
 async fn mark(scope: Scope<'_>, id: Uuid) -> Result<Option<(operation::Model, bool)>, DbErr> {
+    let transaction = scope.begin().await?;
+    let found = scope.owned::<operation::Entity>().filter(Column::Id.eq(id)).lock_exclusive();
+    let Some(operation) = found.one(&transaction).await? else { return Ok(None) };
+    if operation.state.is_final() || operation.cancel_requested_at.is_some() {
+        return Ok(Some((operation, false)));
+    }
     let asked = operation::ActiveModel {
+        id: Unchanged(id),
         cancel_requested_at: Set(Some(scope.services.clock.now())),
         ..Default::default()
     };
-    let marked = operation::Entity::update_many()
-        .set(asked)
-        .filter(Column::OrganizationId.eq(scope.viewer.organization_id))
-        .filter(Column::Id.eq(id))
-        .filter(Column::State.is_in([State::Queued, State::Running]))
-        .filter(Column::CancelRequestedAt.is_null())
-        .exec(scope.database())
-        .await?;
-    let operation =
-        scope.owned::<operation::Entity>().filter(Column::Id.eq(id)).one(scope.database()).await?;
-    Ok(operation.map(|operation| (operation, marked.rows_affected > 0)))
+    let asked = asked.update(&transaction).await?;
+    let record = Record::of(Action::OperationCancelled, ObjectKind::Operation, id)
+        .before(json!({ "state": operation.state.to_value(), "cancelRequestedAt": null }))
+        .after(json!({ "cancelRequestedAt": asked.cancel_requested_at }));
+    scope.audit(&transaction, record).await?;
+    transaction.commit().await?;
+    Ok(Some((asked, true)))
 }

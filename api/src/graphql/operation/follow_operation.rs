@@ -56,7 +56,7 @@ fn follow(services: Services, viewer: Viewer, id: Uuid) -> impl Stream<Item = Op
         loop {
             let looked_at = Instant::now();
             // A look that failed is in the log, and the next one is not far: the watcher misses nothing.
-            if let Ok(found) = find_row::<Operation>(Scope { services: &services, viewer }, id).await {
+            if let Ok(found) = find_row::<Operation>(Scope { services: &services, viewer, origin: None }, id).await {
                 let goes_on = found.as_ref().is_some_and(|operation| !operation.has_ended());
                 yield found;
                 if !goes_on {

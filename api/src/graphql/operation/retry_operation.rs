@@ -2,13 +2,15 @@
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
+use entity::audit_event::{Action, ObjectKind, Record};
 use entity::operation::{self, Kind, State};
 use entity::operation_step::{self, Column as Step, Outcome as StepOutcome, State as StepState};
 use entity::subscription::{self, AccessLevel};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel,
-    QueryFilter, QuerySelect, QueryTrait, Set,
+    ActiveEnum, ActiveModelTrait, ColumnTrait, Condition, DatabaseTransaction, DbErr, EntityTrait,
+    IntoActiveModel, QueryFilter, QuerySelect, QueryTrait, Set,
 };
+use serde_json::json;
 use uuid::Uuid;
 
 use super::{Operation, announce};
@@ -99,6 +101,9 @@ async fn begin_again(scope: Scope<'_>, id: Uuid) -> Result<Result<operation::Mod
     }
     let now = scope.services.clock.now();
     Reset { scope, operation: &operation, now, transaction: &transaction }.steps().await?;
+    let record = Record::of(Action::OperationRetried, ObjectKind::Operation, id)
+        .before(json!({ "state": operation.state.to_value() }))
+        .after(json!({ "state": State::Queued.to_value(), "deadlineAt": now + operation::DEADLINE }));
     let mut again = operation.into_active_model();
     again.state = Set(State::Queued);
     again.failure = Set(None);
@@ -107,6 +112,7 @@ async fn begin_again(scope: Scope<'_>, id: Uuid) -> Result<Result<operation::Mod
     again.deadline_at = Set(now + operation::DEADLINE);
     again.heartbeat_at = Set(now);
     let operation = again.update(&transaction).await?;
+    scope.audit(&transaction, record).await?;
     transaction.commit().await?;
     Ok(Ok(operation))
 }

@@ -1,6 +1,7 @@
 //! The mutation `scanTenant`: takes inventory of what is already granted.
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+use entity::audit_event::{Action, ObjectKind, Record};
 use entity::operation::{self, Kind, State};
 use entity::operation_step;
 use entity::subscription::{self, AccessLevel};
@@ -9,6 +10,7 @@ use sea_orm::{
     ActiveModelTrait, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QueryOrder,
     QuerySelect,
 };
+use serde_json::json;
 use uuid::Uuid;
 
 use super::Tenant;
@@ -100,6 +102,11 @@ async fn begin(scope: Scope<'_>, tenant_id: Uuid) -> Result<Result<operation::Mo
         return Ok(Err(UserError::new(UserErrorCode::NothingGranted, "tenantId", message)));
     }
     let operation = store(scope, tenant_id, &subscriptions, &transaction).await?;
+    let record = Record::of(Action::ScanStarted, ObjectKind::Tenant, tenant_id).after(json!({
+        "operation": Operation::KIND.id(operation.id),
+        "subscriptions": subscriptions.len(),
+    }));
+    scope.audit(&transaction, record).await?;
     transaction.commit().await?;
     tracing::info!(operation.id = %operation.id, tenant.id = %tenant_id, "scan asked for");
     Ok(Ok(operation))

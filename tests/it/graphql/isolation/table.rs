@@ -126,6 +126,7 @@ fn queries() -> Vec<Case> {
             "{ enrollmentKeys { totalCount nodes { id } } }",
             none(),
         ),
+        query("Query.auditEvents", P::ReadAudit, "{ auditEvents { totalCount nodes { id } } }", none()),
     ]
 }
 
