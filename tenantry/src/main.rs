@@ -7,6 +7,7 @@ mod development;
 mod runtime;
 mod simulate;
 mod telemetry;
+mod wall;
 
 use std::process::ExitCode;
 
@@ -39,7 +40,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Serve(settings) => runtime::serve(settings.check(configuration::Needs::Serve)?).await,
         Command::Api(settings) => runtime::api(settings.check(configuration::Needs::Apart)?).await,
         Command::Worker(settings) => runtime::worker(settings.check(configuration::Needs::Apart)?).await,
-        Command::Migrate(database) => runtime::migrate(&database).await,
+        Command::Migrate(arguments) => runtime::migrate(&arguments).await,
         Command::Simulate(arguments) => simulate::run(arguments).await,
         Command::Token(arguments) => development::print_token(arguments).await,
         Command::Schema => {

@@ -18,8 +18,9 @@ use worker::progress::Progress;
 use worker::queue::{Queue, When, WorkerOptions, Workers};
 use worker::{Context, Pace};
 
-use crate::cli::DatabaseArguments;
+use crate::cli::MigrateArguments;
 use crate::configuration::Configuration;
+use crate::wall;
 
 /// Connections to the database that one process opens at most.
 const CONNECTIONS: u32 = 16;
@@ -148,7 +149,7 @@ async fn ring_sweeps(queue: Queue, every: Duration, shutdown: CancellationToken)
 /// `tenantry serve`.
 pub async fn serve(configuration: Configuration) -> anyhow::Result<()> {
     let parts = Parts::assemble(configuration).await?;
-    migration::migrate(&parts.database).await.context("migrating the database")?;
+    wall::migrate(&parts.database, parts.configuration.row_level_security).await?;
     run(&parts, true, true).await
 }
 
@@ -156,6 +157,7 @@ pub async fn serve(configuration: Configuration) -> anyhow::Result<()> {
 pub async fn api(configuration: Configuration) -> anyhow::Result<()> {
     let parts = Parts::assemble(configuration).await?;
     require_migrated(&parts.database).await?;
+    wall::check(&parts.database, parts.configuration.row_level_security).await?;
     run(&parts, true, false).await
 }
 
@@ -163,15 +165,17 @@ pub async fn api(configuration: Configuration) -> anyhow::Result<()> {
 pub async fn worker(configuration: Configuration) -> anyhow::Result<()> {
     let parts = Parts::assemble(configuration).await?;
     require_migrated(&parts.database).await?;
+    wall::check(&parts.database, parts.configuration.row_level_security).await?;
     run(&parts, false, true).await
 }
 
 /// `tenantry migrate`.
-pub async fn migrate(arguments: &DatabaseArguments) -> anyhow::Result<()> {
-    let database =
-        migration::connect(&arguments.database_url, 2).await.context("connecting to the database")?;
+pub async fn migrate(arguments: &MigrateArguments) -> anyhow::Result<()> {
+    let database = migration::connect(&arguments.database.database_url, 2)
+        .await
+        .context("connecting to the database")?;
     let pending = migration::pending(&database).await?;
-    migration::migrate(&database).await.context("migrating the database")?;
+    wall::migrate(&database, arguments.wall.row_level_security).await?;
     println!("{} migrations applied", pending.len());
     Ok(())
 }
