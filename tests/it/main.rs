@@ -10,3 +10,4 @@ mod progress;
 mod queue;
 mod readme;
 mod scan;
+mod wall;

@@ -157,7 +157,8 @@ impl Installation {
         Ok(std::fs::read_to_string(self.log.path())?)
     }
 
-    fn command(&self, name: &str) -> Result<Command> {
+    /// A sub-command of the executable, configured for this installation.
+    pub fn command(&self, name: &str) -> Result<Command> {
         let cloud = self.simulator.base_url();
         let public_url = format!("http://127.0.0.1:{}", self.ports.first().copied().unwrap_or(1));
         let mut command = Command::new(program());
