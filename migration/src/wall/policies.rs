@@ -110,15 +110,15 @@ pub(crate) async fn extend(database: &DatabaseConnection) -> Result<(), DbErr> {
 }
 
 /// Each table by itself: to lock them all at once would get into the way of whoever works with them. The
-/// owner is not excused, since that is who we are. The two sub-selects are computed once a statement, and not
-/// again for each row.
+/// owner is not excused, since that is who we are. The sub-select is computed once a statement, and not again
+/// for each row; where it names nobody, the comparison is unknown.
 async fn wall_in(database: &DatabaseConnection, Table { name, column, .. }: &Table) -> Result<(), DbErr> {
-    let organization = "nullif(current_setting('tenantry.organization', true), '')";
+    let organization = "select nullif(current_setting('tenantry.organization', true), '')::uuid";
     let statements = format!(
         "alter table {name} enable row level security, force row level security; \
          drop policy if exists organization_wall on {name}; \
          create policy organization_wall on {name} \
-           using ((select {organization} is null) or {column} = (select {organization}::uuid))"
+           using (coalesce({column} = ({organization}), true))"
     );
     database.execute_unprepared(&statements).await?;
     Ok(())
