@@ -81,6 +81,8 @@ async fn a_row_of_another_organization_can_be_stored_in_no_table() -> Result<()>
     let database = home.connect().await?;
 
     for table in rows::tables(&database).await?.iter().filter(|table| table.organization.is_some()) {
+        // A trigger might refuse it for another reason before the wall does.
+        execute(&database, &format!("alter table {} disable trigger user", table.name)).await?;
         let stored = within(Some(A), execute(&database, &table.insert(B)?)).await;
         assert!(is_refused_by_the_wall(&stored), "{}: {stored:?}", table.name);
     }
