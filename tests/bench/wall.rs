@@ -133,7 +133,7 @@ async fn middle(front_end: &FrontEnd) -> Result<String> {
         let query = format!("{{ resources(first: 500{arguments}) {{ pageInfo {{ endCursor }} }} }}");
         let answer = front_end.ask(&query).await?;
         let end = &answer["data"]["resources"]["pageInfo"]["endCursor"];
-        cursor = end.as_str().with_context(|| format!("no cursor: {answer}"))?.to_owned();
+        end.as_str().with_context(|| format!("no cursor: {answer}"))?.clone_into(&mut cursor);
         arguments = format!(", after: \"{cursor}\"");
     }
     Ok(cursor)

@@ -156,7 +156,7 @@ async fn every_table_of_an_organization_is_behind_the_wall_and_every_new_one() -
         let bare = "select relname::text from pg_class where relnamespace = 'public'::regnamespace \
                     and relkind in ('r', 'p') and not (relrowsecurity and relforcerowsecurity)";
         let rows = database.query_all_raw(Statement::from_string(DbBackend::Postgres, bare)).await?;
-        Ok::<Vec<String>, DbErr>(rows.iter().map(|row| row.try_get_by(0)).collect::<Result<_, _>>()?)
+        rows.iter().map(|row| row.try_get_by(0)).collect::<Result<Vec<String>, DbErr>>()
     };
     // A table without `organization_id` belongs here if it says nothing of any organization.
     assert_eq!(outside(&database).await?, ["seaql_migrations"]);
