@@ -7,17 +7,17 @@ mod people;
 mod sessions;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use entity::Clock;
 use entity::access_token::AccessTokenSecret;
 use entity::pasted::jwt::Jwt;
+use entity::{Clock, Keyring};
 use futures::FutureExt;
 use futures::future::{BoxFuture, ready};
-use sea_orm::DbErr;
+use microsoft::Provider;
+use sea_orm::{DatabaseConnection, DbErr};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
-use crate::services::Services;
 use crate::viewer::Viewer;
 use access_tokens::AccessTokens;
 use people::People;
@@ -113,13 +113,19 @@ pub struct Authenticator {
 }
 
 impl Authenticator {
-    /// For the installation that `services` belong to; looks are taken on `runtime`.
-    pub fn new(services: &Services, runtime: &Handle) -> Self {
-        let (database, clock) = (&services.database, &services.clock);
+    /// For the installation that keeps its rows in `database` and whose members sign in at `provider`; looks are
+    /// taken on `runtime`.
+    pub fn new(
+        database: &DatabaseConnection,
+        keyring: &Keyring,
+        provider: &Provider,
+        clock: &Clock,
+        runtime: &Handle,
+    ) -> Self {
         Self {
             access_tokens: AccessTokens::new(database.clone(), clock.clone(), runtime.clone()),
-            development: DevelopmentTokens::new(&services.keyring),
-            people: People::new(database.clone(), services.sign_in.clone(), runtime.clone()),
+            development: DevelopmentTokens::new(keyring),
+            people: People::new(database.clone(), provider.clone(), runtime.clone()),
             sessions: Sessions::new(database.clone(), clock.clone(), runtime.clone()),
             clock: clock.clone(),
         }

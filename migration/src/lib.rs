@@ -4,6 +4,7 @@ mod m20261124_000001_onboarding;
 mod m20261125_000003_access;
 mod m20261126_000004_audit;
 mod m20261126_000006_data_keys;
+pub mod wall;
 
 use std::time::Duration;
 
@@ -38,6 +39,7 @@ pub async fn connect(url: &str, connections: u32) -> Result<DatabaseConnection, 
         .acquire_timeout(Duration::from_secs(30))
         .connect_timeout(Duration::from_secs(10))
         .sqlx_logging(false)
+        .map_sqlx_postgres_pool_opts(wall::guard)
         .map_sqlx_sqlite_opts(|sqlite| {
             sqlite
                 .create_if_missing(true)
@@ -49,17 +51,29 @@ pub async fn connect(url: &str, connections: u32) -> Result<DatabaseConnection, 
     Database::connect(options).await
 }
 
-/// Brings the tables up to date. Safe to call from several processes at once: one migrates, the others
-/// wait and find nothing left to do.
+/// Brings the tables up to date; where the [wall] stands, the new ones stand behind it. Safe to call from
+/// several processes at once: one migrates, the others wait and find nothing left to do.
 pub async fn migrate(database: &DatabaseConnection) -> Result<(), DbErr> {
     if database.get_database_backend() != DbBackend::Postgres {
         return Migrator::up(database, None).await;
     }
+    alone(database, async {
+        Migrator::up(database, None).await?;
+        wall::extend(database).await
+    })
+    .await
+}
+
+/// Does `work` on the tables of a `PostgreSQL` while no other process does any.
+async fn alone(
+    database: &DatabaseConnection,
+    work: impl Future<Output = Result<(), DbErr>>,
+) -> Result<(), DbErr> {
     let lock = database.begin().await?;
     lock.execute_unprepared(&format!("select pg_advisory_xact_lock({MIGRATION_LOCK})")).await?;
-    let migrated = Migrator::up(database, None).await;
+    let done = work.await;
     lock.commit().await?;
-    migrated
+    done
 }
 
 /// Names of the migrations that `database` still lacks.

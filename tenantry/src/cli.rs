@@ -33,7 +33,7 @@ pub enum Command {
     /// Run a worker process; any number of them share one PostgreSQL and one Redis.
     Worker(Box<Settings>),
     /// Bring the database's tables up to date.
-    Migrate(DatabaseArguments),
+    Migrate(MigrateArguments),
     /// Run the simulated Microsoft cloud alone.
     Simulate(SimulateArguments),
     /// Print a one-time link by which the first person becomes an organization's administrator.
@@ -121,6 +121,32 @@ pub struct DatabaseArguments {
     /// The database: `postgres://user:password@host/name` or `sqlite://path/to/file.db`.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: String,
+}
+
+#[derive(Args)]
+pub struct MigrateArguments {
+    #[command(flatten)]
+    pub database: DatabaseArguments,
+    #[command(flatten)]
+    pub wall: WallSettings,
+}
+
+/// Whether `PostgreSQL` itself is to keep organizations apart.
+#[derive(Args)]
+pub struct WallSettings {
+    /// Row-level security of PostgreSQL, the second wall around an organization: `migrate` and `serve` switch it,
+    /// `api` and `worker` refuse to start if it is otherwise. Left as it is if this is not set.
+    #[arg(long, env = "TENANTRY_ROW_LEVEL_SECURITY", value_enum)]
+    pub row_level_security: Option<Switch>,
+}
+
+/// On or off.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    /// On.
+    On,
+    /// Off.
+    Off,
 }
 
 #[derive(Args)]

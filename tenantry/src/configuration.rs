@@ -14,6 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 use worker::Pace;
 
+use crate::cli::{Switch, WallSettings};
 pub use sign_in::{SignInSettings, entra, redirect_uri};
 
 /// Less would only be noise.
@@ -71,6 +72,8 @@ pub struct Settings {
     /// How often workers look for operations that nobody attends to.
     #[arg(long, env = "TENANTRY_SWEEP_EVERY", default_value = "1m", value_parser = humantime::parse_duration)]
     sweep_every: Duration,
+    #[command(flatten)]
+    wall: WallSettings,
     /// Serve GraphiQL and introspection to everybody.
     #[arg(long, env = "TENANTRY_DEVELOPMENT")]
     development: bool,
@@ -130,6 +133,8 @@ pub struct Configuration {
     pub pace: Pace,
     /// Whether GraphiQL is served.
     pub development: bool,
+    /// Whether PostgreSQL is to keep organizations apart; none: as it is.
+    pub row_level_security: Option<Switch>,
 }
 
 /// Everything that is wrong with a configuration, in words and without values.
@@ -225,6 +230,7 @@ impl Settings {
                     ..Pace::default()
                 },
                 development: self.development,
+                row_level_security: self.wall.row_level_security,
             })
         };
         checked().filter(|_| problems.is_empty()).ok_or(Problems(problems))
@@ -241,6 +247,12 @@ impl Settings {
         if needs == Needs::Apart && !postgres {
             problems.push(
                 "DATABASE_URL names SQLite, which one process owns: use PostgreSQL, or `tenantry serve`"
+                    .to_owned(),
+            );
+        }
+        if self.wall.row_level_security == Some(Switch::On) && !postgres {
+            problems.push(
+                "TENANTRY_ROW_LEVEL_SECURITY is on, and SQLite has no row-level security: use PostgreSQL"
                     .to_owned(),
             );
         }

@@ -148,6 +148,7 @@ fn configuration(arguments: &DemoArguments, simulator: &Simulator) -> anyhow::Re
         worker_lease: Duration::from_secs(30),
         pace: Pace { first_look: Duration::from_millis(500), ..Pace::default() },
         development: true,
+        row_level_security: None,
     })
 }
 

@@ -10,6 +10,7 @@ mod keys;
 mod runtime;
 mod simulate;
 mod telemetry;
+mod wall;
 
 use std::process::ExitCode;
 
@@ -43,7 +44,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Serve(settings) => runtime::serve(settings.check(configuration::Needs::Serve)?).await,
         Command::Api(settings) => runtime::api(settings.check(configuration::Needs::Apart)?).await,
         Command::Worker(settings) => runtime::worker(settings.check(configuration::Needs::Apart)?).await,
-        Command::Migrate(database) => runtime::migrate(&database).await,
+        Command::Migrate(arguments) => runtime::migrate(&arguments).await,
         Command::Simulate(arguments) => simulate::run(arguments).await,
         Command::Bootstrap(arguments) => bootstrap::print_link(&arguments).await,
         Command::Token(arguments) => development::print_token(arguments).await,

@@ -20,8 +20,9 @@ use worker::progress::Progress;
 use worker::queue::{Queue, When, WorkerOptions, Workers};
 use worker::{Context, Pace};
 
-use crate::cli::DatabaseArguments;
+use crate::cli::MigrateArguments;
 use crate::configuration::Configuration;
+use crate::wall;
 
 /// Connections to the database that one process opens at most.
 const CONNECTIONS: u32 = 16;
@@ -54,8 +55,11 @@ impl Parts {
             .await
             .context("connecting to the database")?;
         match tables {
-            Tables::Migrate => migration::migrate(&database).await.context("migrating the database")?,
-            Tables::Require => require_migrated(&database).await?,
+            Tables::Migrate => wall::migrate(&database, configuration.row_level_security).await?,
+            Tables::Require => {
+                require_migrated(&database).await?;
+                wall::check(&database, configuration.row_level_security).await?;
+            }
         }
         let clock = Clock::system();
         let keyring = keys::open(&database, configuration.encryption_keys.clone(), clock.clone()).await?;
@@ -214,11 +218,12 @@ pub async fn worker(configuration: Configuration) -> anyhow::Result<()> {
 }
 
 /// `tenantry migrate`.
-pub async fn migrate(arguments: &DatabaseArguments) -> anyhow::Result<()> {
-    let database =
-        migration::connect(&arguments.database_url, 2).await.context("connecting to the database")?;
+pub async fn migrate(arguments: &MigrateArguments) -> anyhow::Result<()> {
+    let database = migration::connect(&arguments.database.database_url, 2)
+        .await
+        .context("connecting to the database")?;
     let pending = migration::pending(&database).await?;
-    migration::migrate(&database).await.context("migrating the database")?;
+    wall::migrate(&database, arguments.wall.row_level_security).await?;
     println!("{} migrations applied", pending.len());
     Ok(())
 }

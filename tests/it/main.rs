@@ -17,3 +17,4 @@ mod readme;
 mod scan;
 mod sign_in;
 mod spilled;
+mod wall;

@@ -69,13 +69,17 @@ impl TestApp {
 
     /// One with a world of the test's making.
     pub async fn with(make: impl FnOnce(&mut Config)) -> Result<Self> {
+        Self::over(TestDatabase::start(Stack::chosen()).await?, make).await
+    }
+
+    /// One over this database.
+    pub async fn over(home: TestDatabase, make: impl FnOnce(&mut Config)) -> Result<Self> {
         let stack = Stack::chosen();
         let clock = TestClock::default();
         let mut config = Config { clock: clock.clock().as_fn(), ..Config::default() };
         make(&mut config);
         let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let simulator = Simulator::start(config, anywhere)?;
-        let home = TestDatabase::start(stack).await?;
         let database = home.connect().await?;
         let bell = Bell::start(stack).await?;
         let encryption_keys = EncryptionKeys::new([42; 32], []);

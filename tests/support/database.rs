@@ -4,6 +4,7 @@
 use std::thread;
 
 use anyhow::{Context, Result};
+use migration::wall::MARKS;
 use sea_orm::DatabaseConnection;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnection;
@@ -22,6 +23,20 @@ const TEMPLATE_LOCK: i64 = 5_102_447_719;
 
 /// Made once by the first test; copying it is several times faster than migrating.
 const TEMPLATE: &str = "tenantry_template";
+
+/// Another test may be making the role at the same time.
+const OWN_THE_TABLES: &str = "do $$
+    declare name text;
+    begin
+      begin
+        create role tenantry_owner;
+      exception when duplicate_object or unique_violation then null;
+      end;
+      for name in select tablename from pg_tables where schemaname = 'public' loop
+        execute format('alter table %I owner to tenantry_owner', name);
+      end loop;
+      grant usage, create on schema public to tenantry_owner;
+    end $$";
 
 /// A database that nobody else knows. It is gone when dropped.
 pub struct TestDatabase {
@@ -58,6 +73,24 @@ impl TestDatabase {
     /// A pool of connections.
     pub async fn connect(&self) -> Result<DatabaseConnection> {
         Ok(migration::connect(self.url.expose_secret(), CONNECTIONS).await?)
+    }
+
+    /// On `PostgreSQL`, raises the wall, and lets everybody who connects from now on be a role that it holds: one
+    /// that owns the tables, and nothing else.
+    pub async fn raise_wall(&mut self) -> Result<()> {
+        if matches!(self.home, Home::Folder(_)) {
+            return Ok(());
+        }
+        self.url = owned(&self.url).await?;
+        let connection = self.connect().await?;
+        migration::wall::raise(&connection).await?;
+        Ok(connection.close().await?)
+    }
+
+    /// On `PostgreSQL`, marks the functions by which a viewer looks behind the wall.
+    pub async fn mark(&self) -> Result<()> {
+        let Home::Server { server, name } = &self.home else { return Ok(()) };
+        execute(&database_of(server, name)?, MARKS.join("; ")).await
     }
 
     fn file() -> Result<Self> {
@@ -109,6 +142,15 @@ async fn ensure_template(server: &SecretString) -> Result<()> {
         execute(server, format!("alter database {unfinished} rename to {TEMPLATE}")).await?;
     }
     Ok(lock.close().await?)
+}
+
+/// Lets a role like that of an installation own the tables of the database at `url`: the user of `tests/run` is
+/// a superuser, whom no wall holds. Answers how to connect as that role.
+pub async fn owned(url: &SecretString) -> Result<SecretString> {
+    execute(url, OWN_THE_TABLES.to_owned()).await?;
+    let mut url = Url::parse(url.expose_secret())?;
+    url.query_pairs_mut().append_pair("options[role]", "tenantry_owner");
+    Ok(String::from(url).into())
 }
 
 async fn execute(server: &SecretString, statement: String) -> Result<()> {

@@ -9,6 +9,7 @@ pub mod eventually;
 pub mod figures;
 pub mod ground;
 pub mod http;
+pub mod load;
 pub mod postgres;
 pub mod probe;
 pub mod processes;

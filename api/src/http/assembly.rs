@@ -23,7 +23,13 @@ pub fn start(
     let desk = Desk::new(services.clone(), runtime.clone());
     let own_origin = services.public_url.origin().ascii_serialization();
     let settings = HttpSettings { own_origin: Some(own_origin), ..settings };
-    let authenticator: Arc<dyn Authenticate> = Arc::new(Authenticator::new(services, &runtime));
+    let authenticator: Arc<dyn Authenticate> = Arc::new(Authenticator::new(
+        &services.database,
+        &services.keyring,
+        &services.sign_in,
+        &services.clock,
+        &runtime,
+    ));
     let archive = Archive::new(services.clone(), Arc::clone(&authenticator), runtime);
     let routes = move |routes: &mut web::ServiceConfig| {
         desk.configure(routes);

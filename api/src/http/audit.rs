@@ -10,6 +10,7 @@ use async_graphql::Pos;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use entity::audit_event::Period;
+use migration::wall;
 use serde::Deserialize;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -66,10 +67,13 @@ impl Archive {
         let period = period(&query)?;
         let Services { database, keyring, clock, .. } = self.services;
         let author = viewer.author(Some(&origin));
-        let export = Export::begin(database, &keyring, clock.now(), &author, period).await;
+        // Behind the second wall too: what the viewer's organization is not, no connection shows.
+        let organization = Some(viewer.organization_id);
+        let begun = Export::begin(database, &keyring, clock.now(), &author, period);
+        let export = wall::within(organization, begun).await;
         let export = export.map_err(|error| broken(&error))?;
         let (pages, sent) = mpsc::channel(BACKLOG);
-        tokio::spawn(send(export, pages).in_current_span());
+        tokio::spawn(wall::within(organization, send(export, pages)).in_current_span());
         Ok(sent)
     }
 }

@@ -8,9 +8,11 @@ use std::time::Duration;
 use async_graphql::parser::types::OperationType;
 use async_graphql::{Executor, Request};
 use futures::{FutureExt, Stream, StreamExt};
+use migration::wall;
 use tokio::runtime::Handle;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
+use uuid::Uuid;
 
 use super::answer::{Answer, Refusal};
 use super::parameters::Parameters;
@@ -48,6 +50,8 @@ struct Admitted {
     request: Request,
     kind: OperationType,
     seal: Seal,
+    /// Whose rows the resolvers can see at most.
+    organization: Option<Uuid>,
 }
 
 impl<E: Executor> Execution<E> {
@@ -95,11 +99,11 @@ impl<E: Executor> Execution<E> {
                 yield self.execute(admitted).await;
                 return;
             }
-            let Admitted { request, seal, .. } = admitted;
+            let Admitted { request, seal, organization, .. } = admitted;
             let mut responses = self.schema.execute_stream(request, None);
             let mut is_first = true;
             loop {
-                match AssertUnwindSafe(responses.next()).catch_unwind().await {
+                match AssertUnwindSafe(wall::within(organization, responses.next())).catch_unwind().await {
                     Ok(Some(response)) if is_first => yield seal.close_first(response),
                     Ok(Some(response)) => yield seal.close(response),
                     Ok(None) => return,
@@ -140,13 +144,15 @@ impl<E: Executor> Execution<E> {
             request = request.data(viewer).data(origin);
         }
         let seal = Seal { trace, suggests: reads_schema };
-        Ok(Admitted { request, kind: admitted.kind, seal })
+        let organization = viewer.map(|viewer| viewer.organization_id);
+        Ok(Admitted { request, kind: admitted.kind, seal, organization })
     }
 
     async fn execute(&self, admitted: Admitted) -> Answer {
-        let Admitted { request, seal, .. } = admitted;
+        let Admitted { request, seal, organization, .. } = admitted;
         let allowed = self.limits.execution;
-        let run = AssertUnwindSafe(self.schema.execute(request)).catch_unwind();
+        let run = wall::within(organization, self.schema.execute(request));
+        let run = AssertUnwindSafe(run).catch_unwind();
         match tokio::time::timeout(allowed, run).await {
             Ok(Ok(response)) => seal.close(response),
             Ok(Err(_)) => panicked(&seal),

@@ -20,6 +20,7 @@ use entity::{
 };
 use entity::{role_assignment, subscription, tenant};
 use microsoft::{Microsoft, Provider};
+use migration::wall;
 use sea_orm::{ActiveModelTrait, ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, Set, Statement};
 use secrecy::SecretString;
 use serde_json::Value;
@@ -54,8 +55,18 @@ pub struct Given {
 
 impl Stage {
     pub async fn start() -> Result<Self> {
+        Self::over(TestDatabase::start(Stack::chosen()).await?).await
+    }
+
+    /// One whose database, if it is PostgreSQL, has a wall around each organization.
+    pub async fn behind_wall() -> Result<Self> {
+        let mut home = TestDatabase::start(Stack::chosen()).await?;
+        home.raise_wall().await?;
+        Self::over(home).await
+    }
+
+    async fn over(home: TestDatabase) -> Result<Self> {
         let stack = Stack::chosen();
-        let home = TestDatabase::start(stack).await?;
         let mut database = home.connect().await?;
         let statements = Arc::<Mutex<Vec<Statement>>>::default();
         let heard = Arc::clone(&statements);
@@ -83,7 +94,8 @@ impl Stage {
     /// Everything that the api says to `viewer`.
     pub async fn answer(&self, viewer: Viewer, query: &str, variables: Value) -> Result<Value> {
         let request = Request::new(query).variables(Variables::from_json(variables)).data(viewer);
-        Ok(serde_json::to_value(self.schema.execute(request).await)?)
+        let answer = wall::within(Some(viewer.organization_id), self.schema.execute(request));
+        Ok(serde_json::to_value(answer.await)?)
     }
 
     /// What the api says to `viewer`, who asks for nothing that can fail.
