@@ -14,5 +14,6 @@ pub mod postgres;
 pub mod probe;
 pub mod processes;
 pub mod redis;
+pub mod single_page;
 pub mod socket;
 pub mod stack;
