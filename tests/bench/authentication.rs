@@ -63,8 +63,14 @@ async fn overhead(app: &TestApp) -> Result<()> {
         }
         .print();
     }
-    Figure { what: "the same question by nobody, median", unit: "us", ours: alone * 1_000.0, theirs: OVERHEAD, whose: "limit of the overhead" }
-        .print();
+    Figure {
+        what: "the same question by nobody, median",
+        unit: "us",
+        ours: alone * 1_000.0,
+        theirs: OVERHEAD,
+        whose: "limit of the overhead",
+    }
+    .print();
     Ok(())
 }
 
@@ -84,7 +90,12 @@ async fn revocation(app: &TestApp) -> Result<()> {
     let mut times = Vec::new();
     for _ in 0..REVOCATIONS {
         let (id, secret) = create_access_token(app).await?;
-        let ask = || client.post(&url).bearer_auth(&secret).json(&json!({ "query": "{ viewer { accessToken { id } } }" }));
+        let ask = || {
+            client
+                .post(&url)
+                .bearer_auth(&secret)
+                .json(&json!({ "query": "{ viewer { accessToken { id } } }" }))
+        };
         ensure!(ask().send().await?.status() == 200, "the other node refuses a good token");
         let revoke =
             "mutation($id: ID!) { revokeAccessToken(input: { accessTokenId: $id }) { userErrors { code } } }";

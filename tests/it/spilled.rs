@@ -1,7 +1,7 @@
-//! Nothing of what is pasted is left anywhere: not in the log, not in an answer, not in the database.
+//! Nothing secret is left anywhere: not in the log, not in an answer, not in the database.
 
 use std::io::Write;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use anyhow::{Context as _, Result};
 use chrono::TimeDelta;
@@ -9,9 +9,12 @@ use entity::access_token::AccessTokenSecret;
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use secrecy::ExposeSecret;
 use serde_json::json;
-use simulator::{Fault, ReportView};
+use simulator::{Decision, Fault, Person, ReportView};
 use support::app::TestApp;
+use support::browser::Browser;
+use support::single_page;
 use tracing_subscriber::filter::LevelFilter;
+use url::Url;
 
 /// Everything that was logged.
 #[derive(Clone, Default)]
@@ -20,14 +23,18 @@ struct Log(Arc<Mutex<Vec<u8>>>);
 impl Log {
     /// Hears everything that any part of this process logs, at any level.
     fn listen() -> Self {
-        let log = Self::default();
-        let writes = log.clone();
-        tracing_subscriber::fmt()
-            .with_max_level(LevelFilter::TRACE)
-            .with_ansi(false)
-            .with_writer(move || writes.clone())
-            .init();
-        log
+        static HEARD: OnceLock<Log> = OnceLock::new();
+        let log = HEARD.get_or_init(|| {
+            let log = Self::default();
+            let writes = log.clone();
+            tracing_subscriber::fmt()
+                .with_max_level(LevelFilter::TRACE)
+                .with_ansi(false)
+                .with_writer(move || writes.clone())
+                .init();
+            log
+        });
+        log.clone()
     }
 
     fn text(&self) -> String {
@@ -77,7 +84,8 @@ async fn dump(app: &TestApp) -> Result<String> {
 
 /// Parts of a token that nothing else has in it.
 fn parts(token: &str) -> Vec<String> {
-    let long = token.split(['.', '_']).filter(|part| part.len() > 30);
+    let token = token.trim_start_matches("tnt_");
+    let long = token.split('.').filter(|part| part.len() > 24);
     long.map(|part| part[part.len() / 2 - 8..part.len() / 2 + 8].to_owned()).collect()
 }
 
@@ -128,16 +136,23 @@ async fn nothing_of_what_is_pasted_is_left_anywhere() -> Result<()> {
         ));
     }
 
-    let (log, dump) = (log.text(), dump(&app).await?.to_lowercase());
+    let secrets = [("arm", arm), ("graph", graph), ("key", key), ("registered", registered), ("ours", ours)];
+    let log = log.text();
     assert!(
         log.contains("enrollment key registered") && log.contains("Microsoft answered"),
         "the log was heard"
     );
+    is_nowhere(&app, &log, &answers, &secrets).await?;
+    answers.find("INCOMPLETE").context("nothing was diagnosed")?;
+    Ok(())
+}
+
+/// Looks for parts of each secret in the log, in the answers and in the database.
+async fn is_nowhere(app: &TestApp, log: &str, answers: &str, secrets: &[(&str, String)]) -> Result<()> {
+    let dump = dump(app).await?.to_lowercase();
     assert!(dump.contains(&app.member.id.simple().to_string()) || dump.contains(&app.member.id.to_string()));
-    for (name, token) in
-        [("arm", arm), ("graph", graph), ("key", key), ("registered", registered), ("ours", ours)]
-    {
-        let parts = parts(&token);
+    for (name, secret) in secrets {
+        let parts = parts(secret);
         assert!(!parts.is_empty(), "{name}");
         for part in parts {
             let line = log.lines().find(|line| line.contains(&part));
@@ -147,6 +162,68 @@ async fn nothing_of_what_is_pasted_is_left_anywhere() -> Result<()> {
             assert!(!dump.contains(&folded) && !dump.contains(&hex), "{name} is in the database");
         }
     }
-    answers.find("INCOMPLETE").context("nothing was diagnosed")?;
     Ok(())
+}
+
+/// The value of a parameter of a link.
+fn parameter(link: &str, name: &str) -> Result<String> {
+    let link = Url::parse(link)?;
+    let found = link.query_pairs().find(|(known, _)| known == name);
+    Ok(found.with_context(|| format!("the link has no {name}"))?.1.into_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_that_lets_somebody_in_is_left_anywhere() -> Result<()> {
+    let log = Log::listen();
+    let app = TestApp::small(1, 5).await?;
+    let mut secrets = vec![
+        ("our client secret at Microsoft", app.simulator.client_secret()),
+        ("the development token", app.token.expose_secret().to_owned()),
+    ];
+    let mut answers = String::new();
+
+    // Invited, signed in, replaced, at the issuer and at Tenantry.
+    let invitation = app.invite("ADMIN").await?;
+    secrets.push(("an invitation", parameter(&invitation, "invitation")?));
+    let browser = Browser::of(&app, "member")?;
+    answers.push_str(&browser.sign_in(&invitation).await?.body);
+    secrets.push(("a session", browser.cookie().replace('=', ".")));
+    app.clock.advance(entity::session::ROTATION);
+    answers.push_str(&browser.ask("{ viewer { member { id } } }").await?.json.to_string());
+    secrets.push(("a replaced session", browser.cookie().replace('=', ".")));
+    let bearer = single_page::token(&app, "member").await?;
+    answers.push_str(&app.answered(&bearer, "{ viewer { organization { id } } }").await?.json.to_string());
+    let other = app.answered(&format!("{bearer}x"), "{ viewer { organization { id } } }").await?;
+    answers.push_str(&format!("{}{}", other.json, other.challenge));
+    secrets.push(("the issuer's token", bearer));
+
+    // A consent, and what is done with it; an access token, good and revoked; what is answered to nonsense.
+    let (consent, link) = app.start_consent().await?;
+    secrets.push(("the state of a consent", parameter(&link, "state")?));
+    answers.push_str(&Person::new("owner").consent(&link, Decision::Accept).await?.body);
+    app.run_jobs().await?;
+    answers.push_str(&app.operation_of(&consent).await?.to_string());
+    let create = "mutation($at: DateTime!) { createAccessToken(input: { name: \"p\", scopes: [AUDIT_READ],
+                    expiresAt: $at }) { accessToken { id hint } secret } }";
+    let at = app.clock.now() + TimeDelta::days(3);
+    let mut created = app.ask(create, json!({ "at": at })).await?["createAccessToken"].take();
+    let secret = created["secret"].take().as_str().context("no access token")?.to_owned();
+    answers.push_str(&created.to_string());
+    let export = format!("http://{}/audit/export", app.address());
+    let exported = support::http::client()?.get(export).bearer_auth(&secret).send().await?;
+    answers.push_str(&exported.text().await?);
+    let revoke =
+        "mutation($id: ID!) { revokeAccessToken(input: { accessTokenId: $id }) { userErrors { code } } }";
+    answers.push_str(&app.ask(revoke, json!({ "id": created["accessToken"]["id"] })).await?.to_string());
+    let refused = app.answered(&secret, "{ auditEvents { nodes { before after } } }").await?;
+    answers.push_str(&format!("{}{}", refused.json, refused.challenge));
+    secrets.push(("an access token", secret));
+    answers.push_str(&browser.sign_out().await?.to_string());
+
+    let log = log.text();
+    for heard in ["signed in", "invitation accepted", "consent granted", "access token created", "signed out"]
+    {
+        assert!(log.contains(heard), "the log was not heard: {heard}");
+    }
+    is_nowhere(&app, &log, &answers, &secrets).await
 }

@@ -174,7 +174,8 @@ fn redeem(state: &State, tenant: &str, form: &Form, has_origin: bool) -> Result<
     }
     let scope = form.get("scope").unwrap_or(&issued.scope).to_owned();
     // Who only signs in gets a token for Graph.
-    let is_sign_in = scope.split_whitespace().all(|part| OPENID_SCOPES.contains(&part));
+    let is_sign_in = scope.split_whitespace().any(|part| part == "openid")
+        && scope.split_whitespace().all(|part| OPENID_SCOPES.contains(&part));
     let resource =
         if is_sign_in { "https://graph.microsoft.com".to_owned() } else { resource(state, &scope)?.0 };
     issued.redeemed = true;

@@ -160,11 +160,14 @@ async fn scopes_are_of_one_resource() {
     for (scope, number) in [
         ("https://management.azure.com/user_impersonation https://graph.microsoft.com/User.Read", 700_022),
         ("https://vault.azure.net/.default", 70_011),
-        ("openid profile", 70_011),
+        ("profile", 70_011),
     ] {
         let refused = cloud.redeem("organizations", &code, &[("scope", Some(scope))]).await;
         assert_eq!((refused.status, refused.refusal().2), (400, number), "{scope}");
     }
+    let sign_in = cloud.code("owner").await;
+    let signed_in = cloud.redeem("organizations", &sign_in, &[("scope", Some("openid profile"))]).await;
+    assert_eq!(signed_in.status, 200, "who only signs in names no resource");
     let same = "https://management.azure.com/user_impersonation https://management.azure.com/.default openid";
     assert_eq!(cloud.redeem("organizations", &code, &[("scope", Some(same))]).await.status, 200);
 }
