@@ -45,9 +45,9 @@ async fn overhead(app: &TestApp) -> Result<()> {
     for round in 0..ROUNDS + WARM_UP {
         let requests = [nobody(), app.request(&secret, QUESTION), session(), app.request(&token, QUESTION)];
         for (request, times) in requests.into_iter().zip(&mut times) {
-            let taken = timed(request).await?;
+            let time = timed(request).await?;
             if round >= WARM_UP {
-                times.push(taken);
+                times.push(time);
             }
         }
     }

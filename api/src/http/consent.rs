@@ -1,12 +1,12 @@
 //! The two addresses of a consent: where the browser starts, and where Microsoft sends it back to.
 
-use actix_web::http::header::{CACHE_CONTROL, LOCATION, REFERRER_POLICY};
+use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::cookies::CONSENT;
-use super::desk::{Desk, show};
+use super::desk::{Desk, pass_on, show};
 use super::graphql::origin;
 use crate::consent::{self, Returned};
 use crate::page::Page;
@@ -33,12 +33,10 @@ async fn start(desk: web::Data<Desk>, request: HttpRequest, query: web::Query<St
     let state = query.into_inner().state.unwrap_or_default();
     let visited = desk.work(|services| async move { consent::visit(&services, &state).await }).await;
     match visited {
-        Some(Ok((url, browser))) => HttpResponse::Found()
-            .insert_header((LOCATION, url.as_str()))
-            .insert_header((CACHE_CONTROL, "no-store"))
-            .insert_header((REFERRER_POLICY, "no-referrer"))
-            .cookie(CONSENT.set(&request, &browser, entity::consent::STATE_LIFETIME))
-            .finish(),
+        Some(Ok((url, browser))) => {
+            let cookie = CONSENT.set(&request, &browser, entity::consent::STATE_LIFETIME);
+            pass_on(StatusCode::FOUND, url.as_str()).cookie(cookie).finish()
+        }
         Some(Err(page)) => show(&page),
         None => show(&Page::broken(&"the visit panicked")),
     }

@@ -1,8 +1,8 @@
 //! What the pages beside GraphQL work with.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, REFERRER_POLICY};
-use actix_web::{HttpResponse, web};
+use actix_web::http::header::{CACHE_CONTROL, LOCATION, REFERRER_POLICY};
+use actix_web::{HttpResponse, HttpResponseBuilder, web};
 use tokio::runtime::Handle;
 
 use super::{consent, sign_in};
@@ -46,4 +46,14 @@ pub(super) fn show(page: &Page) -> HttpResponse {
         .insert_header((REFERRER_POLICY, "no-referrer"))
         .content_type("text/html; charset=utf-8")
         .body(page.html())
+}
+
+/// Passes the browser on, which keeps nothing of it and tells nobody where it came from.
+pub(super) fn pass_on(status: StatusCode, to: &str) -> HttpResponseBuilder {
+    let mut response = HttpResponse::build(status);
+    response
+        .insert_header((LOCATION, to))
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .insert_header((REFERRER_POLICY, "no-referrer"));
+    response
 }

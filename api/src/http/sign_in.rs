@@ -1,6 +1,7 @@
 //! Where members sign in with a browser on our own origin, and sign out.
 
-use actix_web::http::header::{CACHE_CONTROL, LOCATION, REFERRER_POLICY};
+use actix_web::http::StatusCode;
+use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -8,7 +9,7 @@ use uuid::Uuid;
 
 use super::answer::Answer;
 use super::cookies::{SESSION, SIGN_IN};
-use super::desk::{Desk, show};
+use super::desk::{Desk, pass_on, show};
 use super::graphql::origin;
 use super::media::Media;
 use super::origins::Origins;
@@ -47,12 +48,9 @@ async fn start(desk: web::Data<Desk>, request: HttpRequest, query: web::Query<St
     };
     let started = desk.work(|services| async move { sign_in::start(&services, wanted).await }).await;
     match started {
-        Some(Ok((url, cookie))) => HttpResponse::Found()
-            .insert_header((LOCATION, url.as_str()))
-            .insert_header((CACHE_CONTROL, "no-store"))
-            .insert_header((REFERRER_POLICY, "no-referrer"))
-            .cookie(SIGN_IN.set(&request, &cookie, PATIENCE))
-            .finish(),
+        Some(Ok((url, cookie))) => {
+            pass_on(StatusCode::FOUND, url.as_str()).cookie(SIGN_IN.set(&request, &cookie, PATIENCE)).finish()
+        }
         Some(Err(page)) => show(&page),
         None => show(&Page::broken(&"the start of a sign-in panicked")),
     }
@@ -75,11 +73,7 @@ async fn callback(
     let received = desk.work(|services| async move { sign_in::receive(&services, returned).await }).await;
     let received = received.unwrap_or_else(|| Err(Page::broken(&"the return of a sign-in panicked")));
     let mut response = match &received {
-        Ok(SignedIn { return_to: Some(to), .. }) => HttpResponse::SeeOther()
-            .insert_header((LOCATION, to.as_str()))
-            .insert_header((CACHE_CONTROL, "no-store"))
-            .insert_header((REFERRER_POLICY, "no-referrer"))
-            .finish(),
+        Ok(SignedIn { return_to: Some(to), .. }) => pass_on(StatusCode::SEE_OTHER, to).finish(),
         Ok(signed_in) => show(&Page::signed_in(&signed_in.display_name)),
         Err(page) => show(page),
     };
