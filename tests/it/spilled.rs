@@ -194,7 +194,7 @@ async fn nothing_that_lets_somebody_in_is_left_anywhere() -> Result<()> {
     let bearer = single_page::token(&app, "member").await?;
     answers.push_str(&app.answered(&bearer, "{ viewer { organization { id } } }").await?.json.to_string());
     let other = app.answered(&format!("{bearer}x"), "{ viewer { organization { id } } }").await?;
-    answers.push_str(&format!("{}{}", other.json, other.challenge));
+    answers += &(other.json.to_string() + &other.challenge);
     secrets.push(("the issuer's token", bearer));
 
     // A consent, and what is done with it; an access token, good and revoked; what is answered to nonsense.
@@ -216,7 +216,7 @@ async fn nothing_that_lets_somebody_in_is_left_anywhere() -> Result<()> {
         "mutation($id: ID!) { revokeAccessToken(input: { accessTokenId: $id }) { userErrors { code } } }";
     answers.push_str(&app.ask(revoke, json!({ "id": created["accessToken"]["id"] })).await?.to_string());
     let refused = app.answered(&secret, "{ auditEvents { nodes { before after } } }").await?;
-    answers.push_str(&format!("{}{}", refused.json, refused.challenge));
+    answers += &(refused.json.to_string() + &refused.challenge);
     secrets.push(("an access token", secret));
     answers.push_str(&browser.sign_out().await?.to_string());
 
