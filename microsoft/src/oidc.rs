@@ -55,6 +55,9 @@ pub struct SignInRequest {
     pub nonce: SecretString,
     /// The PKCE secret whose hash is sent now, and which is shown when the code is exchanged.
     pub code_verifier: SecretString,
+    /// Whether the person has to choose an account, even if there is only one: nobody may be led into something
+    /// by a link that the issuer would let pass unseen.
+    pub chooses: bool,
 }
 
 /// An issuer at which members sign in; cheap to clone, and clones share keys.
@@ -88,14 +91,16 @@ impl Provider {
         let client = OauthClient::new(ClientId::new(settings.client_id.clone()))
             .set_auth_uri(AuthUrl::from_url(endpoint))
             .set_redirect_uri(RedirectUrl::from_url(settings.redirect_uri.clone()));
-        let (url, _) = client
+        let mut asked = client
             .authorize_url(|| CsrfToken::new(request.state.expose_secret().to_owned()))
             .add_scopes(SCOPES.map(|scope| Scope::new(scope.to_owned())))
             .add_extra_param("nonce", request.nonce.expose_secret())
             .add_extra_param("code_challenge", challenge)
-            .add_extra_param("code_challenge_method", "S256")
-            .url();
-        Ok(url)
+            .add_extra_param("code_challenge_method", "S256");
+        if request.chooses {
+            asked = asked.add_extra_param("prompt", "select_account");
+        }
+        Ok(asked.url().0)
     }
 
     /// Exchanges the code of a sign-in for an identity token, which is not verified yet.

@@ -74,6 +74,9 @@ pub struct Settings {
     sweep_every: Duration,
     #[command(flatten)]
     wall: WallSettings,
+    /// Every request comes through a proxy, whose `X-Forwarded-For` says from where: for the audit.
+    #[arg(long, env = "TENANTRY_BEHIND_PROXY")]
+    behind_proxy: bool,
     /// Serve GraphiQL and introspection to everybody.
     #[arg(long, env = "TENANTRY_DEVELOPMENT")]
     development: bool,
@@ -131,6 +134,8 @@ pub struct Configuration {
     pub worker_lease: Duration,
     /// How patient the jobs are.
     pub pace: Pace,
+    /// Whether every request comes through a proxy.
+    pub behind_proxy: bool,
     /// Whether GraphiQL is served.
     pub development: bool,
     /// Whether PostgreSQL is to keep organizations apart; none: as it is.
@@ -229,6 +234,7 @@ impl Settings {
                     audit_retention: self.audit_retention,
                     ..Pace::default()
                 },
+                behind_proxy: self.behind_proxy,
                 development: self.development,
                 row_level_security: self.wall.row_level_security,
             })

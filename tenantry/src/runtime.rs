@@ -117,6 +117,7 @@ impl Parts {
             listen: self.configuration.listen,
             development: self.configuration.development,
             https: self.configuration.public_url.scheme() == "https",
+            behind_proxy: self.configuration.behind_proxy,
             allowed_origins: self.configuration.allowed_origins.clone(),
             readiness: self.readiness(),
             ..HttpSettings::default()

@@ -4,7 +4,10 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use serde_json::Value;
+use chrono::TimeDelta;
+use entity::Clock;
+use secrecy::SecretString;
+use serde_json::{Value, json};
 use simulator::{Config, Fault};
 use support::app::outcomes;
 use support::eventually::eventually;
@@ -39,6 +42,40 @@ async fn called(installation: &Installation, method: &str, path: &str) {
         found.then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn what_one_node_revokes_no_node_takes() -> Result<()> {
+    if Stack::chosen() == Stack::Embedded {
+        return Ok(());
+    }
+    let installation = Installation::start(small_world(), 2).await?;
+    let (_first, _second) = (installation.api(0).await?, installation.api(1).await?);
+    let create = "mutation($at: DateTime!) { createAccessToken(input: { name: \"partner\",
+                    scopes: [INVENTORY_READ], expiresAt: $at }) { accessToken { id } secret } }";
+    let in_a_week = (Clock::system().now() + TimeDelta::days(7)).to_rfc3339();
+    let created = installation.ask(0, create, json!({ "at": in_a_week })).await?;
+    let created = &created["createAccessToken"];
+    let secret = created["secret"].as_str().context("no access token")?.to_owned();
+    let secret = SecretString::from(secret);
+    let ask =
+        async |place| installation.ask_as(&secret, place, "{ tenants { totalCount } }", json!({})).await;
+    for place in [0, 1] {
+        assert_eq!(ask(place).await?["data"]["tenants"]["totalCount"], 0);
+    }
+
+    let revoke =
+        "mutation($id: ID!) { revokeAccessToken(input: { accessTokenId: $id }) { userErrors { code } } }";
+    installation.ask(0, revoke, json!({ "id": created["accessToken"]["id"] })).await?;
+
+    for place in [0, 1] {
+        eventually("the node refuses", async || {
+            let answer = ask(place).await.ok()?;
+            (answer["errors"][0]["extensions"]["reason"] == "REVOKED").then_some(())
+        })
+        .await;
+    }
+    Ok(())
 }
 
 #[tokio::test]

@@ -67,6 +67,23 @@ async fn a_member_signs_in_again_without_an_invitation() -> Result<()> {
 }
 
 #[tokio::test]
+async fn nobody_accepts_an_invitation_unseen() -> Result<()> {
+    let app = TestApp::small(1, 1).await?;
+    let person = Person::new("member");
+    let ask = async |link: &str| -> Result<String> {
+        let Opened::Passed { to, .. } = person.open(link).await? else { bail!("the link led nowhere") };
+        Ok(to)
+    };
+
+    let invited = ask(&app.invite("VIEWER").await?).await?;
+    let member = ask(&sign_in_link(&app)).await?;
+
+    assert!(invited.contains("prompt=select_account"), "the issuer would let a signed-in browser pass");
+    assert!(!member.contains("prompt="), "{member}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn an_invitation_is_good_for_one_person() -> Result<()> {
     let app = TestApp::small(1, 1).await?;
     let link = app.invite("VIEWER").await?;

@@ -36,7 +36,8 @@ pub async fn start(services: &Services, wanted: Wanted) -> Result<(Url, SecretSt
         invitation: wanted.invitation.map(|secret| secret.expose_secret().to_owned()),
         expires_at: services.clock.now() + PATIENCE,
     };
-    let request = SignInRequest { state, nonce, code_verifier };
+    let chooses = under_way.invitation.is_some();
+    let request = SignInRequest { state, nonce, code_verifier, chooses };
     let url = services.sign_in.authorization_url(&request).await.map_err(|error| {
         tracing::error!(%error, "nobody can sign in");
         Page::of_failure(
