@@ -69,6 +69,7 @@ async fn alone(
     database: &DatabaseConnection,
     work: impl Future<Output = Result<(), DbErr>>,
 ) -> Result<(), DbErr> {
+    #[expect(clippy::disallowed_methods, reason = "a process that does not finish this ends")]
     let lock = database.begin().await?;
     lock.execute_unprepared(&format!("select pg_advisory_xact_lock({MIGRATION_LOCK})")).await?;
     let done = work.await;

@@ -25,6 +25,11 @@ pub async fn within<F: Future>(organization: Option<Uuid>, work: F) -> F::Output
     ORGANIZATION.scope(organization, work).await
 }
 
+/// Whose work is done here; none: nobody's.
+pub fn organization() -> Option<Uuid> {
+    ORGANIZATION.try_with(|organization| *organization).ok().flatten()
+}
+
 /// Lets every connection know whom it works for, whenever it is handed out.
 pub(crate) fn guard(pool: PoolOptions<Postgres>) -> PoolOptions<Postgres> {
     pool.after_connect(|connection, _| Box::pin(tell(connection)))
@@ -34,8 +39,7 @@ pub(crate) fn guard(pool: PoolOptions<Postgres>) -> PoolOptions<Postgres> {
 }
 
 async fn tell(connection: &mut PgConnection) -> Result<(), Error> {
-    let organization = ORGANIZATION.try_with(|organization| *organization).ok().flatten();
-    let organization = organization.map(|id| id.to_string()).unwrap_or_default();
+    let organization = organization().map(|id| id.to_string()).unwrap_or_default();
     // A bare `set` takes no parameters: each organization would be a statement of its own in the statistics.
     let told = query("select set_config('tenantry.organization', $1, false)").bind(organization);
     told.execute(connection).await.map(drop)

@@ -17,4 +17,5 @@ mod readme;
 mod scan;
 mod sign_in;
 mod spilled;
+mod transactions;
 mod wall;

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use anyhow::{Result, ensure};
 use futures::future::try_join_all;
 use migration::wall::{self, Standing, within};
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement, TransactionTrait};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
 use secrecy::ExposeSecret;
 use support::database::TestDatabase;
 use support::stack::Stack;
@@ -114,7 +114,7 @@ async fn a_connection_forgets_for_whom_it_worked_before() -> Result<()> {
         assert_eq!(within(Some(A), tenants(&database)).await?, BTreeSet::from([A]));
         assert_eq!(within(Some(B), tenants(&database)).await?, BTreeSet::from([B]));
         let rolled_back = within(Some(A), async {
-            let transaction = database.begin().await?;
+            let transaction = worker::transaction::begin(&database).await?;
             let seen = tenants(&transaction).await?;
             // Dropped as by a resolver that fails, with what it had begun.
             drop(transaction);

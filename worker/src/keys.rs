@@ -9,12 +9,11 @@ use entity::data_key::{self, Purpose};
 use entity::sealed::{KeyId, KeyringError, OpenError, SealedColumn};
 use entity::{Clock, EncryptionKeys, Keyring};
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{
-    ActiveModelTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, IntoActiveModel,
-    TransactionTrait,
-};
+use sea_orm::{ActiveModelTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, IntoActiveModel};
 use secrecy::SecretString;
 use tokio::time::MissedTickBehavior;
+
+use crate::transaction;
 
 pub use rotation::{Rotation, Step, rotate};
 
@@ -142,7 +141,7 @@ async fn create(
     clock: &Clock,
 ) -> Result<(), KeysError> {
     let now = clock.now();
-    let transaction = database.begin().await?;
+    let transaction = transaction::begin(database).await?;
     let root = encryption_keys.new_data_key(Purpose::Root, now, now).into_active_model();
     let inserted = data_key::Entity::insert_many([root])
         .on_conflict(OnConflict::new().do_nothing().to_owned())

@@ -5,7 +5,7 @@ use anyhow::{Context as _, Result};
 use api::viewer::Viewer;
 use entity::operation::State;
 use entity::operation_step::Outcome;
-use sea_orm::{ConnectionTrait, DbBackend, Statement, TransactionTrait};
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde_json::json;
 
 use super::stage::{Given, Stage};
@@ -95,7 +95,7 @@ async fn plan(stage: &Stage, statement: &Statement) -> Result<String> {
     let explain = if backend == DbBackend::Postgres { "explain" } else { "explain query plan" };
     let sql = format!("{explain} {}", statement.sql);
     let values = statement.values.clone().map(|values| values.0).unwrap_or_default();
-    let connection = stage.database.begin().await?;
+    let connection = worker::transaction::begin(&stage.database).await?;
     if backend == DbBackend::Postgres {
         // What it knows of the table decides between two indexes.
         connection.execute_unprepared("analyze resource").await?;

@@ -5,8 +5,8 @@ use chrono::TimeDelta;
 use entity::data_key::Purpose;
 use entity::sealed::{KeyId, SealedColumn};
 use entity::{Clock, Keyring, consent};
+use sea_orm::DbBackend;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Set, Statement};
-use sea_orm::{DbBackend, TransactionTrait};
 use support::stack::Stack;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -191,7 +191,7 @@ async fn whatever_is_stored_while_keys_are_retired_opens_afterwards() -> Result<
     for number in 0..60 {
         let stage = std::sync::Arc::clone(&stage);
         storing.spawn(async move {
-            let transaction = stage.database.begin().await?;
+            let transaction = worker::transaction::begin(&stage.database).await?;
             // Not heard of the rotation: what it stores is either in time, or refused.
             let stored = stage.consent(&transaction, &stage.keyring, &number.to_string()).await?;
             transaction.commit().await?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement, TransactionTrait};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use uuid::Uuid;
 
 /// A table, and what a new row of it cannot do without.
@@ -66,7 +66,7 @@ impl Table {
 /// rows refer to does not exist: only a superuser gets away with that.
 pub async fn fill(superuser: &DatabaseConnection, organizations: &[Uuid], more: &[&str]) -> Result<()> {
     let tables = tables(superuser).await?;
-    let rows = superuser.begin().await?;
+    let rows = worker::transaction::begin(superuser).await?;
     rows.execute_unprepared("set local session_replication_role = replica").await?;
     for table in tables.iter().filter(|table| table.organization.is_some()) {
         for organization in organizations {

@@ -3,13 +3,12 @@
 use entity::audit_event::chain::ChainKey;
 use entity::audit_event::{Fault, Walk};
 use entity::{Keyring, audit_head};
-use sea_orm::{
-    AccessMode, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, IsolationLevel, TransactionTrait,
-};
+use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr};
 use uuid::Uuid;
 
 use super::PAGE;
 use super::read::{head, rows};
+use crate::transaction;
 
 /// A chain that was checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +25,7 @@ pub async fn verify(
     keyring: &Keyring,
     organization_id: Uuid,
 ) -> Result<Verified, DbErr> {
-    let snapshot = snapshot(database).await?;
+    let snapshot = transaction::snapshot(database).await?;
     let head = head(&snapshot, organization_id).await?;
     let walked = match &head {
         Some(head) => walk(&snapshot, &ChainKey::of(keyring), head).await?,
@@ -55,13 +54,4 @@ async fn walk(
             return Ok(walk.end(head));
         }
     }
-}
-
-/// What is added meanwhile is not seen. On SQLite every transaction is like that.
-async fn snapshot(database: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
-    if database.get_database_backend() == DbBackend::Postgres {
-        let (isolation, access) = (IsolationLevel::RepeatableRead, AccessMode::ReadOnly);
-        return database.begin_with_config(Some(isolation), Some(access)).await;
-    }
-    database.begin().await
 }

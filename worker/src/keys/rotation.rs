@@ -14,11 +14,12 @@ use entity::sealed::{KeyId, OpenError, SealedColumn};
 use entity::{Clock, Keyring};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, IntoActiveModel,
-    QueryFilter, TransactionTrait,
+    QueryFilter,
 };
 use uuid::Uuid;
 
 use super::{KeysError, REFRESH_EVERY, read, refresh, uses};
+use crate::transaction;
 
 /// Values that are read at once.
 const BATCH: u64 = 200;
@@ -132,7 +133,7 @@ async fn begin(
     clock: &Clock,
     lead: Duration,
 ) -> Result<(data_key::Model, Step), KeysError> {
-    let transaction = database.begin().await?;
+    let transaction = transaction::begin(database).await?;
     data_key::Entity::lock().exec(&transaction).await?;
     let known = secrets(read(&transaction).await?);
     let now = clock.now();
@@ -231,7 +232,7 @@ async fn retire(
 ) -> Result<Option<data_key::Model>, KeysError> {
     let mut left = None;
     for row in former(database, keyring).await? {
-        let transaction = database.begin().await?;
+        let transaction = transaction::begin(database).await?;
         // Deleted before the look: whoever stores a value under it meanwhile is waited for, or refused.
         let deleted = data_key::Entity::delete_many()
             .filter(data_key::Column::Id.eq(row.id.clone()))
