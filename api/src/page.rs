@@ -37,6 +37,11 @@ impl Page {
         Self::new(200, "SIGNED_IN", "You are signed in", &message)
     }
 
+    /// With another HTTP status.
+    pub(crate) fn with_status(self, status: u16) -> Self {
+        Self { status, ..self }
+    }
+
     /// With links below the text.
     pub(crate) fn with_links(self, links: Vec<(String, String)>) -> Self {
         Self { links, ..self }
@@ -51,7 +56,7 @@ impl Page {
             "Tenantry could not finish this. Try again in a moment, with a new link if it was a link.",
         );
         tracing::error!(failure.trace_id, %error, "a page broke");
-        Self { status: 500, ..Self::of_failure("Something broke", &failure) }
+        Self::of_failure("Something broke", &failure).with_status(500)
     }
 
     /// The page as HTML.

@@ -1,8 +1,8 @@
 //! A session: a member who signed in with a browser on our own origin.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sea_orm::Condition;
 use sea_orm::entity::prelude::*;
+use sea_orm::{Condition, DeleteMany};
 
 use crate::consent::hash;
 
@@ -17,6 +17,9 @@ pub const ROTATION: TimeDelta = TimeDelta::minutes(15);
 
 /// How long the replaced cookie still counts: requests that were under way carry it.
 pub const OVERLAP: TimeDelta = TimeDelta::minutes(1);
+
+/// How long a session is kept after it has run out.
+pub const KEPT: TimeDelta = TimeDelta::days(7);
 
 /// How exactly the last use is remembered.
 pub const LAST_SEEN: TimeDelta = TimeDelta::minutes(1);
@@ -78,6 +81,11 @@ impl Model {
 }
 
 impl Entity {
+    /// Deletes the sessions that ran out long before `now`: the audit remembers who signed in.
+    pub fn forget(now: DateTime<Utc>) -> DeleteMany<Self> {
+        Self::delete_many().filter(Column::ExpiresAt.lt(now - KEPT))
+    }
+
     /// A session by its id: of a connection that began with its cookie.
     pub fn by_id(id: Uuid) -> Select<Self> {
         Self::find().filter(Column::Id.eq(id))

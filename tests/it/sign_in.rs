@@ -221,6 +221,17 @@ async fn a_member_of_two_organizations_chooses() -> Result<()> {
 }
 
 #[tokio::test]
+async fn an_organization_that_is_none_is_not_passed_over() -> Result<()> {
+    let app = TestApp::small(1, 1).await?;
+
+    let page = Browser::of(&app, "member")?.sign_in("/sign-in?organization=contoso").await?;
+
+    assert_eq!(page.status, 400);
+    assert!(page.body.contains("BAD_ID"), "{}", page.body);
+    Ok(())
+}
+
+#[tokio::test]
 async fn an_issuer_that_does_not_answer_is_said_to_be_the_cause() -> Result<()> {
     let app = TestApp::small(1, 1).await?;
     let discovery = Fault::on("GET", "/organizations/v2.0/.well-known/openid-configuration");
@@ -228,7 +239,7 @@ async fn an_issuer_that_does_not_answer_is_said_to_be_the_cause() -> Result<()> 
 
     let page = Browser::of(&app, "member")?.sign_in("/sign-in").await?;
 
-    assert_eq!(page.status, 400);
+    assert_eq!(page.status, 503);
     assert!(page.body.contains("ISSUER_UNAVAILABLE") && page.body.contains("Trace id"), "{}", page.body);
     Ok(())
 }

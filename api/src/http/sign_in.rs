@@ -41,11 +41,9 @@ struct CallbackQuery {
 
 async fn start(desk: web::Data<Desk>, request: HttpRequest, query: web::Query<StartQuery>) -> HttpResponse {
     let query = query.into_inner();
-    let wanted = Wanted {
-        return_to: query.return_to,
-        organization: query.organization.as_deref().and_then(organization),
-        invitation: query.invitation,
-    };
+    let named = query.organization.as_deref().map(|id| organization(id).ok_or(()));
+    let Ok(organization) = named.transpose() else { return show(&no_organization()) };
+    let wanted = Wanted { return_to: query.return_to, organization, invitation: query.invitation };
     let started = desk.work(|services| async move { sign_in::start(&services, wanted).await }).await;
     match started {
         Some(Ok((url, cookie))) => {
@@ -107,6 +105,11 @@ async fn sign_out(desk: web::Data<Desk>, origins: web::Data<Origins>, request: H
         Some(Err(error)) => show(&Page::broken(&error)),
         None => show(&Page::broken(&"the end of a session panicked")),
     }
+}
+
+fn no_organization() -> Page {
+    let message = "The link does not name an organization. Copy it again, in full, or sign in without it.";
+    Page::new(400, "BAD_ID", "This link is not complete", message)
 }
 
 /// The row of an organization that is named by its id.

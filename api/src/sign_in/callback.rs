@@ -95,7 +95,8 @@ async fn identify(
     under_way: &UnderWay,
     returned: &Returned,
 ) -> Result<Identity, Failure> {
-    if returned.error.is_some() {
+    if let Some(error) = &returned.error {
+        tracing::warn!(sign_in.error = error_code(error), "the issuer sent somebody back without a code");
         return Err(not_finished());
     }
     let code = returned.code.as_ref().ok_or_else(not_finished)?;
@@ -114,6 +115,13 @@ async fn identify(
         tracing::warn!(%error, "an identity token is refused");
         not_verified()
     })
+}
+
+/// The issuer's word for what went wrong, for the operator. It comes by the browser: only what can be such a word
+/// goes into the log.
+fn error_code(error: &str) -> &str {
+    let is_code = error.len() <= 40 && error.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    if is_code { error } else { "unreadable" }
 }
 
 fn not_finished() -> Failure {

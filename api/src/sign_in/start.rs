@@ -50,6 +50,7 @@ pub async fn start(services: &Services, wanted: Wanted) -> Result<(Url, SecretSt
                  happens again, give the trace id to whoever runs this installation.",
             ),
         )
+        .with_status(503)
     })?;
     let sealed = serde_json::to_vec(&under_way).map_err(|error| Page::broken(&error))?;
     let cookie = URL_SAFE_NO_PAD.encode(services.keyring.seal(&sealed, COOKIE));

@@ -2,12 +2,14 @@
 
 use anyhow::{Context as _, Result};
 use chrono::TimeDelta;
-use entity::session::{IDLE, LIFETIME, OVERLAP, ROTATION};
+use entity::Owned;
+use entity::session::{self, IDLE, KEPT, LIFETIME, OVERLAP, ROTATION};
 use serde_json::json;
 use support::app::TestApp;
 use support::browser::{Answered, Browser};
 use support::eventually::eventually;
 use support::socket::Socket;
+use worker::queue::When;
 
 const WHO: &str = "{ viewer { member { displayName } } }";
 
@@ -78,6 +80,21 @@ async fn a_session_ends_when_it_is_not_used_and_at_the_latest_after_its_lifetime
     app.clock.advance(TimeDelta::hours(1));
 
     assert_eq!(busy.ask(WHO).await?.status, 401);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_session_that_ran_out_is_forgotten_after_a_while_and_no_other_is() -> Result<()> {
+    let app = TestApp::small(1, 1).await?;
+    app.signed_in("member", "VIEWER").await?;
+    app.clock.advance(LIFETIME + KEPT + TimeDelta::seconds(1));
+    app.signed_in("colleague", "VIEWER").await?;
+
+    app.context.queue.push(&worker::jobs::Sweep {}, When::default()).await?;
+    app.run_jobs().await?;
+
+    let left = session::Entity::owned_by(app.member.organization_id).all(&app.database).await?;
+    assert_eq!(left.iter().map(|session| session.created_at).collect::<Vec<_>>(), [app.clock.now()]);
     Ok(())
 }
 

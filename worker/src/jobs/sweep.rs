@@ -1,7 +1,8 @@
-//! Rings again for what nobody attends to, for what is due once a day, and closes what time has closed.
+//! Rings again for what nobody attends to, for what is due once a day, closes what time has closed, and forgets
+//! sessions that ran out long ago.
 
 use chrono::TimeDelta;
-use entity::{enrollment_key, operation};
+use entity::{enrollment_key, operation, session};
 use serde::{Deserialize, Serialize};
 
 use crate::context::Context;
@@ -35,6 +36,7 @@ impl Job for Sweep {
         let due = enrollment_key::Entity::due(context.clock.now(), patience).all(&context.database).await?;
         let checks: Vec<_> = due.iter().map(CheckEnrollmentKey::of).collect();
         context.queue.push_many(&checks, When::default()).await?;
+        session::Entity::forget(context.clock.now()).exec(&context.database).await?;
         Ok(())
     }
 
