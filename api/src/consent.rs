@@ -9,7 +9,7 @@ mod page;
 mod start;
 
 pub use callback::{Returned, receive};
-pub use start::{StartConsentError, start, visit};
+pub use start::{Asking, StartConsentError, ask, start, visit};
 
 use entity::{Keyring, consent};
 use secrecy::{ExposeSecret, SecretString};

@@ -5,7 +5,7 @@ use sea_orm::entity::prelude::*;
 use sea_orm::{QueryOrder, QuerySelect, Select};
 use sha2::{Digest, Sha256};
 
-use crate::Failure;
+use crate::{Failure, Work};
 
 /// How long a person may take between asking for a consent and coming back with it.
 pub const STATE_LIFETIME: TimeDelta = TimeDelta::minutes(10);
@@ -44,6 +44,27 @@ pub enum State {
     /// The window has closed and the delegated token is erased.
     #[sea_orm(string_value = "CLOSED")]
     Closed,
+}
+
+/// Why a window closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+pub enum Closed {
+    /// Nothing was left to do that needs it.
+    #[sea_orm(string_value = "WORK_DONE")]
+    WorkDone,
+    /// Its time was over.
+    #[sea_orm(string_value = "TIME_OVER")]
+    TimeOver,
+    /// Microsoft did not take the delegated token any more: it was revoked, or the password was reset.
+    #[sea_orm(string_value = "TOKEN_REFUSED")]
+    TokenRefused,
+    /// Microsoft asked the consenting user to sign in again, as a policy of the tenant demands.
+    #[sea_orm(string_value = "SIGN_IN_DEMANDED")]
+    SignInDemanded,
+    /// A member closed it.
+    #[sea_orm(string_value = "BY_MEMBER")]
+    ByMember,
 }
 
 /// One consent.
@@ -88,14 +109,36 @@ pub struct Model {
     pub window_closes_at: Option<DateTimeUtc>,
     /// When the delegated token was erased.
     pub erased_at: Option<DateTimeUtc>,
+    /// What it begins once it is granted; none: everything that the consenting user sees is onboarded.
+    #[sea_orm(column_type = "JsonBinary", nullable)]
+    pub work: Option<Work>,
+    /// Why the window closed.
+    pub closed_because: Option<Closed>,
+    /// When the last delegated call was made. Time never runs backwards from here, whatever a clock says.
+    pub last_call_at: Option<DateTimeUtc>,
 }
 
 impl Model {
     /// Whether the delegated token may be used at `now`.
     pub fn is_open(&self, now: DateTime<Utc>) -> bool {
-        self.state == State::Granted
-            && self.sealed_token.is_some()
-            && self.window_closes_at.is_some_and(|closes| now < closes)
+        self.remaining(now) > TimeDelta::zero()
+    }
+
+    /// How much of the window is left at `now`.
+    pub fn remaining(&self, now: DateTime<Utc>) -> TimeDelta {
+        // A clock that was set back gives no time back.
+        let now = self.last_call_at.map_or(now, |last| last.max(now));
+        match self.window_closes_at {
+            Some(closes) if self.state == State::Granted && self.sealed_token.is_some() => {
+                (closes - now).max(TimeDelta::zero())
+            }
+            _ => TimeDelta::zero(),
+        }
+    }
+
+    /// What it begins once it is granted.
+    pub fn work(&self) -> Work {
+        self.work.clone().unwrap_or(Work::ONBOARD)
     }
 
     /// What a value sealed for this consent is bound to.

@@ -10,6 +10,7 @@ pub mod audit_head;
 pub mod clock;
 pub mod consent;
 pub mod data_key;
+pub mod delegated_call;
 pub mod enrollment_key;
 pub mod failure;
 pub mod invitation;
@@ -27,8 +28,10 @@ pub mod session;
 pub mod subscription;
 pub mod tags;
 pub mod tenant;
+pub mod work;
 
 pub use clock::Clock;
 pub use failure::{Failure, FixableBy};
 pub use owned::Owned;
 pub use sealed::{EncryptionKeys, Keyring};
+pub use work::Work;

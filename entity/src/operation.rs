@@ -2,9 +2,9 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::entity::prelude::*;
-use sea_orm::{QueryOrder, QuerySelect, Select, Set};
+use sea_orm::{Condition, QueryOrder, QuerySelect, QueryTrait, Select, Set};
 
-use crate::Failure;
+use crate::{Failure, Work, operation_step};
 
 /// By when an operation ends, whatever happens.
 pub const DEADLINE: TimeDelta = TimeDelta::hours(6);
@@ -19,6 +19,12 @@ pub enum Kind {
     /// Scans what is already granted.
     #[sea_orm(string_value = "SCAN_TENANT")]
     ScanTenant,
+    /// Swaps roles, so that subscriptions have another access level.
+    #[sea_orm(string_value = "CHANGE_ACCESS")]
+    ChangeAccess,
+    /// Removes what Tenantry created in the tenant, and stops everything about it.
+    #[sea_orm(string_value = "DISCONNECT_TENANT")]
+    DisconnectTenant,
 }
 
 /// Where an operation stands.
@@ -88,10 +94,26 @@ pub struct Model {
     pub deadline_at: DateTimeUtc,
     /// When a worker last said that it is at it.
     pub heartbeat_at: DateTimeUtc,
+    /// What it does, in full.
+    #[sea_orm(column_type = "JsonBinary", nullable)]
+    pub work: Option<Work>,
+    /// How long it was expected to take, as told before it began.
+    #[sea_orm(column_type = "JsonBinary", nullable)]
+    pub estimate: Option<Json>,
+}
+
+impl Model {
+    /// What it does, in full.
+    pub fn work(&self) -> Work {
+        self.work.clone().unwrap_or(match self.kind {
+            Kind::ScanTenant => Work::Scan,
+            _ => Work::ONBOARD,
+        })
+    }
 }
 
 /// What a member asks for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Request {
     /// The organization it is for.
     pub organization_id: Uuid,
@@ -99,23 +121,26 @@ pub struct Request {
     pub member_id: Uuid,
     /// The tenant to work on.
     pub tenant_id: Uuid,
-    /// The consent to act under: with one the tenant is onboarded, without one it is scanned.
+    /// The consent to act under, if it needs one.
     pub consent_id: Option<Uuid>,
+    /// What to do.
+    pub work: Work,
 }
 
 impl Request {
-    /// The operation that does it, not begun yet.
-    pub fn queued(self, now: DateTime<Utc>) -> ActiveModel {
-        let is_onboarding = self.consent_id.is_some();
-        ActiveModel {
+    /// The operation that does it, not begun yet; none: this is nothing that an operation does.
+    pub fn queued(self, now: DateTime<Utc>) -> Option<ActiveModel> {
+        let kind = self.work.operation()?;
+        Some(ActiveModel {
             id: Set(Uuid::now_v7()),
             organization_id: Set(self.organization_id),
             tenant_id: Set(self.tenant_id),
             consent_id: Set(self.consent_id),
             member_id: Set(self.member_id),
-            kind: Set(if is_onboarding { Kind::OnboardTenant } else { Kind::ScanTenant }),
+            kind: Set(kind),
             state: Set(State::Queued),
-            discovered: Set(!is_onboarding),
+            // Only an onboarding has to look for its subscriptions.
+            discovered: Set(kind != Kind::OnboardTenant),
             failure: Set(None),
             cancel_requested_at: Set(None),
             created_at: Set(now),
@@ -123,11 +148,26 @@ impl Request {
             finished_at: Set(None),
             deadline_at: Set(now + DEADLINE),
             heartbeat_at: Set(now),
-        }
+            work: Set(Some(self.work)),
+            estimate: Set(None),
+        })
     }
 }
 
 impl Entity {
+    /// Unfinished operations under a consent that still need its window: their subscriptions are not known yet, or
+    /// some step waits for the consenting user, or may come to.
+    pub fn needing_window(consent_id: Uuid) -> Select<Self> {
+        let waiting = operation_step::Entity::needing_window()
+            .select_only()
+            .column(operation_step::Column::OperationId)
+            .into_query();
+        Self::find()
+            .filter(Column::ConsentId.eq(consent_id))
+            .filter(Column::State.is_in([State::Queued, State::Running]))
+            .filter(Condition::any().add(Column::Discovered.eq(false)).add(Column::Id.in_subquery(waiting)))
+    }
+
     /// Unfinished operations, of every organization, that no worker has touched since `since`.
     pub fn unattended(since: DateTime<Utc>) -> Select<Self> {
         Self::find()

@@ -1,10 +1,12 @@
 //! A step of an operation: what it does about one subscription.
 
 use chrono::{DateTime, Utc};
-use sea_orm::Set;
 use sea_orm::entity::prelude::*;
+use sea_orm::{Condition, FromJsonQueryResult, Select, Set};
+use serde::{Deserialize, Serialize};
 
-use crate::{Failure, operation};
+use crate::subscription::AccessLevel;
+use crate::{Failure, Work, operation};
 
 /// Where a step stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
@@ -16,6 +18,12 @@ pub enum State {
     /// The role is assigned, and the service principal does not see its effect yet.
     #[sea_orm(string_value = "VERIFYING")]
     Verifying,
+    /// The new role works; what the level does not need any more is not removed yet. Needs the consent window.
+    #[sea_orm(string_value = "REMOVING")]
+    Removing,
+    /// The change did not work out, and what it added is not removed yet. Needs the consent window.
+    #[sea_orm(string_value = "ROLLING_BACK")]
+    RollingBack,
     /// The role works; the scan has not ended.
     #[sea_orm(string_value = "SCANNING")]
     Scanning,
@@ -24,7 +32,26 @@ pub enum State {
     Done,
 }
 
-/// How a subscription ended in an onboarding.
+impl State {
+    /// Those in which only the consenting user can take the step further.
+    const OF_WINDOW: [Self; 3] = [Self::Assigning, Self::Removing, Self::RollingBack];
+
+    /// Those in which something more will happen.
+    pub const OPEN: [Self; 5] =
+        [Self::Assigning, Self::Verifying, Self::Removing, Self::RollingBack, Self::Scanning];
+
+    /// Whether only the consenting user can take the step further.
+    pub fn needs_window(self) -> bool {
+        Self::OF_WINDOW.contains(&self)
+    }
+
+    /// Whether the step is changing roles.
+    pub fn changes_access(self) -> bool {
+        self.needs_window() || self == Self::Verifying
+    }
+}
+
+/// How a subscription ended in an operation that changes access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "Text")]
 pub enum Outcome {
@@ -52,6 +79,18 @@ pub enum Outcome {
     /// The consent window closed first.
     #[sea_orm(string_value = "NEEDS_RECONSENT")]
     NeedsReconsent,
+    /// It has another access level now.
+    #[sea_orm(string_value = "CHANGED")]
+    Changed,
+    /// It had the access level before.
+    #[sea_orm(string_value = "UNCHANGED")]
+    Unchanged,
+    /// The change did not work out, and everything is as it was before.
+    #[sea_orm(string_value = "ROLLED_BACK")]
+    RolledBack,
+    /// What Tenantry created there is removed.
+    #[sea_orm(string_value = "REMOVED")]
+    Removed,
     /// Something else went wrong.
     #[sea_orm(string_value = "FAILED")]
     Failed,
@@ -60,7 +99,10 @@ pub enum Outcome {
 impl Outcome {
     /// Whether the service principal can read the subscription.
     pub fn is_access(self) -> bool {
-        matches!(self, Self::Granted | Self::AlreadyGranted | Self::Inherited)
+        matches!(
+            self,
+            Self::Granted | Self::AlreadyGranted | Self::Inherited | Self::Changed | Self::Unchanged
+        )
     }
 }
 
@@ -96,13 +138,24 @@ pub struct Model {
     pub assigned_at: Option<DateTimeUtc>,
     /// When this row last changed.
     pub updated_at: DateTimeUtc,
+    /// The level that the subscription is to have; none: the step asks for no level of its own.
+    pub access_level: Option<AccessLevel>,
+    /// Definitions of the roles that this step assigns, written down before it does.
+    #[sea_orm(column_type = "JsonBinary", nullable)]
+    pub roles_added: Option<Roles>,
 }
 
-/// The first step of `operation` about a subscription: an onboarding begins with the role, a scan without.
+/// Azure's ids of role definitions.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, FromJsonQueryResult)]
+pub struct Roles(pub Vec<Uuid>);
+
+/// The first step of `operation` about a subscription.
 pub fn first(operation: &operation::Model, subscription_id: Uuid, now: DateTime<Utc>) -> ActiveModel {
-    let state = match operation.kind {
-        operation::Kind::OnboardTenant => State::Assigning,
-        operation::Kind::ScanTenant => State::Scanning,
+    let (state, access_level) = match operation.work() {
+        Work::Onboard { .. } => (State::Assigning, None),
+        Work::ChangeAccess { level, .. } => (State::Assigning, Some(level)),
+        Work::Disconnect { .. } => (State::Removing, Some(AccessLevel::None)),
+        Work::Scan | Work::Hold => (State::Scanning, None),
     };
     ActiveModel {
         id: Set(Uuid::now_v7()),
@@ -118,6 +171,22 @@ pub fn first(operation: &operation::Model, subscription_id: Uuid, now: DateTime<
         resources_deleted: Set(0),
         assigned_at: Set(None),
         updated_at: Set(now),
+        access_level: Set(access_level),
+        roles_added: Set(None),
+    }
+}
+
+impl Entity {
+    /// Steps, of every operation, that need a consent window now or, where roles are swapped, later.
+    pub fn needing_window() -> Select<Self> {
+        let swapping =
+            Condition::all().add(Column::State.eq(State::Verifying)).add(Column::AccessLevel.is_not_null());
+        Self::find().filter(Condition::any().add(Column::State.is_in(State::OF_WINDOW)).add(swapping))
+    }
+
+    /// Steps, of every operation, that are changing roles.
+    pub fn changing() -> Select<Self> {
+        Self::find().filter(Column::State.is_in(State::OF_WINDOW.into_iter().chain([State::Verifying])))
     }
 }
 

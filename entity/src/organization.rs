@@ -14,6 +14,8 @@ pub struct Model {
     pub name: String,
     /// When it was created.
     pub created_at: DateTimeUtc,
+    /// Whether Reader stays beside Tag Contributor where tags are written.
+    pub keep_reader: bool,
 }
 
 /// An organization stands alone.

@@ -8,7 +8,7 @@ use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::SelectStatement;
 use sea_orm::{Condition, QuerySelect, QueryTrait};
 
-use crate::{subscription, tenant};
+use crate::{consent, subscription, tenant};
 
 /// One thing that somebody reaches.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -67,6 +67,15 @@ pub fn subscriptions(column: impl ColumnTrait, holder: Uuid) -> Condition {
         .column(subscription::Column::Id)
         .filter(subscription::Column::TenantId.in_subquery(whole(holder)));
     Condition::any().add(column.in_subquery(of_tenants.into_query())).add(column.in_subquery(single(holder)))
+}
+
+/// Holds for a column of consents of tenants of which `holder` reaches every subscription.
+pub fn whole_consents(column: impl ColumnTrait, holder: Uuid) -> Condition {
+    let reached = consent::Entity::find()
+        .select_only()
+        .column(consent::Column::Id)
+        .filter(whole_tenants(consent::Column::TenantId, holder));
+    Condition::all().add(column.in_subquery(reached.into_query()))
 }
 
 fn of(holder: Uuid) -> Select<Entity> {

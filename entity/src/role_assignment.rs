@@ -1,5 +1,6 @@
 //! A role assignment of our service principal at a subscription, or one inherited from above it.
 
+use sea_orm::Select;
 use sea_orm::entity::prelude::*;
 
 /// Where an assignment comes from; only `Ours` is ever removed.
@@ -42,6 +43,15 @@ pub struct Model {
     pub created_at: DateTimeUtc,
     /// When the service principal was first seen to have it.
     pub verified_at: Option<DateTimeUtc>,
+}
+
+impl Entity {
+    /// The same assignment, where another organization of this installation relies on it.
+    pub fn of_others(arm_id: &str, organization_id: Uuid) -> Select<Self> {
+        Self::find()
+            .filter(Column::ArmId.eq(arm_id.to_lowercase()))
+            .filter(Column::OrganizationId.ne(organization_id))
+    }
 }
 
 /// An assignment's relations are reached by id.

@@ -1,12 +1,16 @@
 //! A subscription: an Azure subscription of a tenant, as last seen.
 
 use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use crate::Failure;
 
 /// What Tenantry may do with a subscription's tags; each level includes the ones before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, EnumIter, DeriveActiveEnum)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, EnumIter, DeriveActiveEnum, Serialize, Deserialize,
+)]
 #[sea_orm(rs_type = "String", db_type = "Text")]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum AccessLevel {
     /// No role is held.
     #[sea_orm(string_value = "NONE")]
@@ -76,6 +80,8 @@ pub struct Model {
     pub created_at: DateTimeUtc,
     /// When this row last changed.
     pub updated_at: DateTimeUtc,
+    /// The step that changes its roles now, or did last.
+    pub changing_step_id: Option<Uuid>,
 }
 
 /// A subscription's relations are reached by id.

@@ -17,6 +17,9 @@ pub enum State {
     /// Something that was granted is gone; the data is kept.
     #[sea_orm(string_value = "DEGRADED")]
     Degraded,
+    /// A member disconnected it; nothing is done about it any more.
+    #[sea_orm(string_value = "DISCONNECTED")]
+    Disconnected,
 }
 
 /// One tenant of one organization.

@@ -16,10 +16,10 @@ use crate::base::Base;
 use crate::error::problem::Service;
 use crate::http::{Http, Repeat, Reply, Request, body_limit, decode, patience};
 use crate::throttle::{Budget, Lane, Principal};
-use crate::{Audience, Freshness, Login, MicrosoftError};
+use crate::{Audience, Freshness, Login, MicrosoftError, Watch};
 
 /// As whom a call is made.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Caller {
     /// Tenantry's service principal in a tenant.
     App {
@@ -37,14 +37,38 @@ pub enum Caller {
         tenant: Uuid,
         /// The delegated token.
         token: SecretString,
+        /// Watches over every request.
+        watch: Arc<dyn Watch>,
     },
+    /// Whoever a token belongs to that was pasted to be diagnosed.
+    Pasted {
+        /// The tenant the token is for.
+        tenant: Uuid,
+        /// The token.
+        token: SecretString,
+    },
+}
+
+impl std::fmt::Debug for Caller {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let who = match self {
+            Self::App { .. } => "App",
+            Self::FreshApp { .. } => "FreshApp",
+            Self::Delegated { .. } => "Delegated",
+            Self::Pasted { .. } => "Pasted",
+        };
+        f.debug_struct(who).field("tenant", &self.tenant()).finish_non_exhaustive()
+    }
 }
 
 impl Caller {
     /// The tenant in which the call is made.
     pub fn tenant(&self) -> Uuid {
         match self {
-            Self::App { tenant } | Self::FreshApp { tenant } | Self::Delegated { tenant, .. } => *tenant,
+            Self::App { tenant }
+            | Self::FreshApp { tenant }
+            | Self::Delegated { tenant, .. }
+            | Self::Pasted { tenant, .. } => *tenant,
         }
     }
 
@@ -137,7 +161,9 @@ impl Link {
     /// Makes the call. A service principal's token that is refused is replaced once.
     pub async fn send(&self, caller: &Caller, call: &Call) -> Result<Reply, MicrosoftError> {
         match caller {
-            Caller::Delegated { token, .. } => self.send_with(caller, call, token.clone()).await,
+            Caller::Delegated { token, .. } | Caller::Pasted { token, .. } => {
+                self.send_with(caller, call, token.clone()).await
+            }
             Caller::FreshApp { tenant } => {
                 let token = self.login.app_token(*tenant, self.audience, Freshness::Fresh).await?;
                 self.send_with(caller, call, token.secret).await
@@ -170,7 +196,7 @@ impl Link {
         token: SecretString,
     ) -> Result<Reply, MicrosoftError> {
         let principal = match caller {
-            Caller::Delegated { token, .. } => {
+            Caller::Delegated { token, .. } | Caller::Pasted { token, .. } => {
                 Principal::Delegated(self.hasher.hash_one(token.expose_secret()))
             }
             Caller::App { .. } | Caller::FreshApp { .. } => Principal::App,
@@ -193,6 +219,10 @@ impl Link {
             body_limit: call.body_limit,
             repeat: Repeat::Always,
             correlation_id: call.correlation_id,
+            watch: match caller {
+                Caller::Delegated { watch, .. } => Some(Arc::clone(watch)),
+                Caller::App { .. } | Caller::FreshApp { .. } | Caller::Pasted { .. } => None,
+            },
         };
         self.http.send(&request).await
     }

@@ -59,6 +59,7 @@ impl Consumption {
             body_limit: body_limit::OBJECT,
             repeat: Repeat::Always,
             correlation_id: Uuid::new_v4(),
+            watch: None,
         };
         self.http.send(&request).await.map(drop)
     }

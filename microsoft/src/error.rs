@@ -174,6 +174,12 @@ pub enum MicrosoftError {
         /// What Microsoft said.
         detail: Box<Detail>,
     },
+    /// The consent window has no room for the call: it was not made.
+    #[error("the consent window is closed: {detail}")]
+    WindowClosed {
+        /// Why not.
+        detail: Box<Detail>,
+    },
 }
 
 impl MicrosoftError {
@@ -199,12 +205,23 @@ impl MicrosoftError {
             Kind::Incomplete => Self::Incomplete { detail },
             Kind::Misconfigured => Self::Misconfigured { detail },
             Kind::Unexpected => Self::Unexpected { detail },
+            Kind::WindowClosed => Self::WindowClosed { detail },
         }
     }
 
     /// An error found on this side, with no error answer of Microsoft behind it.
     pub(crate) fn of(meaning: &'static Meaning, message: impl Into<String>) -> Self {
         Self::new(Detail::new(meaning, message), None)
+    }
+
+    /// The consent window has no room for a call.
+    pub fn window_closed() -> Self {
+        Self::of(&codes::CONSENT_WINDOW_CLOSED, "the call was not made")
+    }
+
+    /// A call was not made because it could not be written down first.
+    pub fn not_recorded() -> Self {
+        Self::of(&codes::NOT_RECORDED, "the call was not made")
     }
 
     /// What Microsoft said, for the log and for its support.
@@ -225,7 +242,8 @@ impl MicrosoftError {
             | Self::WrongTenant { detail }
             | Self::Incomplete { detail }
             | Self::Misconfigured { detail }
-            | Self::Unexpected { detail } => detail,
+            | Self::Unexpected { detail }
+            | Self::WindowClosed { detail } => detail,
         }
     }
 

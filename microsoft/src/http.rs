@@ -1,8 +1,10 @@
 //! Sends every request to Microsoft: budgets, correlation ids, timeouts, bounded bodies, repeats.
 
+mod microsoft_clock;
 mod retry_after;
 
 use std::error::Error as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -13,12 +15,13 @@ use serde::de::DeserializeOwned;
 use url::Url;
 use uuid::Uuid;
 
-use crate::Clock;
 use crate::error::codes;
-use crate::error::problem::{Answer, Service, classify};
+use crate::error::problem::{Answer, Service, classify, header};
 use crate::error::redact::redact;
 use crate::error::{Detail, MicrosoftError};
 use crate::throttle::{Lane, Permit, Throttle, resets_after};
+use crate::{Clock, DelegatedEnd, DelegatedRequest, Watch};
+use microsoft_clock::MicrosoftClock;
 
 /// Resource Manager itself gives up on a provider after 60 s and then says so.
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(75);
@@ -71,6 +74,8 @@ pub(crate) struct Request {
     pub body_limit: usize,
     pub repeat: Repeat,
     pub correlation_id: Uuid,
+    /// Watches over a request that impersonates somebody.
+    pub watch: Option<Arc<dyn Watch>>,
 }
 
 /// A successful answer.
@@ -86,6 +91,7 @@ pub(crate) struct Http {
     client: reqwest::Client,
     throttle: Throttle,
     clock: Clock,
+    microsoft_clock: MicrosoftClock,
 }
 
 impl Http {
@@ -100,7 +106,7 @@ impl Http {
             .user_agent(concat!("tenantry/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| MicrosoftError::of(&codes::APPLICATION_MISCONFIGURED, chain(error)))?;
-        Ok(Self { client, throttle: Throttle::default(), clock })
+        Ok(Self { client, throttle: Throttle::default(), clock, microsoft_clock: MicrosoftClock::default() })
     }
 
     pub fn clock(&self) -> &Clock {
@@ -140,12 +146,38 @@ impl Http {
         }
     }
 
+    /// Sends the request once; if it impersonates somebody, only where that is admitted.
     async fn attempt(&self, request: &Request, permit: &Permit) -> Result<Reply, Failure> {
-        let response =
-            self.build(request)?.send().await.map_err(|error| transport(error, request.correlation_id))?;
+        let id = Uuid::now_v7();
+        let Some(watch) = &request.watch else {
+            return self.exchange(request, id, TOTAL_TIMEOUT, permit).await;
+        };
+        let delegated = DelegatedRequest {
+            id,
+            correlation_id: request.correlation_id,
+            method: request.method.to_string(),
+            path: path_and_query(&request.url),
+            microsoft_now: self.microsoft_clock.now(),
+        };
+        let allowed = watch.admit(&delegated).await?;
+        let answered = self.exchange(request, id, allowed.min(TOTAL_TIMEOUT), permit).await;
+        watch.ended(&delegated, &end_of(&answered)).await;
+        answered
+    }
+
+    async fn exchange(
+        &self,
+        request: &Request,
+        id: Uuid,
+        timeout: Duration,
+        permit: &Permit,
+    ) -> Result<Reply, Failure> {
+        let sent = self.build(request, id)?.timeout(timeout).send().await;
+        let response = sent.map_err(|error| transport(error, request.correlation_id))?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
         permit.learn(&headers);
+        self.microsoft_clock.learn(&headers);
         tracing::debug!(
             http.method = %request.method,
             http.path = request.url.path(),
@@ -177,8 +209,8 @@ impl Http {
         Err(Failure { error, never_received: matches!(status, 429 | 503) })
     }
 
-    fn build(&self, request: &Request) -> Result<reqwest::RequestBuilder, Failure> {
-        let client_request_id = header_of(Uuid::new_v4());
+    fn build(&self, request: &Request, id: Uuid) -> Result<reqwest::RequestBuilder, Failure> {
+        let client_request_id = header_of(id);
         let mut builder = self
             .client
             .request(request.method.clone(), request.url.clone())
@@ -203,6 +235,29 @@ impl Http {
             builder = builder.header(CONTENT_TYPE, content_type.clone()).body(request.body.clone());
         }
         Ok(builder)
+    }
+}
+
+/// What the receipt says of an answer.
+fn end_of(answered: &Result<Reply, Failure>) -> DelegatedEnd {
+    match answered {
+        Ok(reply) => DelegatedEnd {
+            status: Some(reply.status),
+            microsoft_code: None,
+            request_id: header(&reply.headers, "x-ms-request-id"),
+        },
+        Err(Failure { error, .. }) => DelegatedEnd {
+            status: error.detail().status,
+            microsoft_code: error.microsoft_code().map(str::to_owned),
+            request_id: error.request_id().map(str::to_owned),
+        },
+    }
+}
+
+fn path_and_query(url: &Url) -> String {
+    match url.query() {
+        Some(query) => format!("{}?{query}", url.path()),
+        None => url.path().to_owned(),
     }
 }
 

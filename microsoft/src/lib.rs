@@ -11,6 +11,7 @@ mod http;
 mod pages;
 mod throttle;
 mod timestamp;
+mod watch;
 
 pub mod arm;
 pub mod consumption;
@@ -45,6 +46,7 @@ pub use login::authorize::{AuthorizationRequest, Refusal, authorization_refusal}
 pub use login::token::DelegatedGrant;
 pub use oidc::jwt::{Identity, JwtError};
 pub use oidc::{Provider, ProviderSettings, SignInRequest};
+pub use watch::{DelegatedEnd, DelegatedRequest, Watch};
 
 use base::Base;
 use caller::Link;

@@ -86,6 +86,7 @@ pub(crate) fn request(method: Method, url: Url, tenant: Uuid) -> Request {
         body_limit: body_limit::OBJECT,
         repeat: Repeat::Always,
         correlation_id: Uuid::new_v4(),
+        watch: None,
     }
 }
 

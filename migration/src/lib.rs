@@ -4,6 +4,7 @@ mod m20261124_000001_onboarding;
 mod m20261125_000003_access;
 mod m20261126_000004_audit;
 mod m20261126_000006_data_keys;
+mod m20261126_000007_window;
 pub mod wall;
 
 use std::time::Duration;
@@ -24,6 +25,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000003_access::Migration),
             Box::new(m20261126_000004_audit::Migration),
             Box::new(m20261126_000006_data_keys::Migration),
+            Box::new(m20261126_000007_window::Migration),
         ]
     }
 }

@@ -50,6 +50,7 @@ pub async fn ensure_organization(
         id: Set(Uuid::now_v7()),
         name: Set(name.to_owned()),
         created_at: Set(clock.now()),
+        ..Default::default()
     };
     created.insert(database).await
 }

@@ -86,8 +86,12 @@ impl Book {
 async fn organization(database: &DatabaseConnection, clock: &TestClock) -> Result<Uuid> {
     let id = Uuid::now_v7();
     let (name, created_at) = (id.to_string(), clock.now());
-    let organization =
-        organization::ActiveModel { id: Set(id), name: Set(name), created_at: Set(created_at) };
+    let organization = organization::ActiveModel {
+        id: Set(id),
+        name: Set(name),
+        created_at: Set(created_at),
+        ..Default::default()
+    };
     organization.insert(database).await?;
     Ok(id)
 }

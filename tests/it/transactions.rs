@@ -16,6 +16,7 @@ async fn store(database: &DatabaseConnection, name: &str, now: chrono::DateTime<
         id: Set(Uuid::now_v7()),
         name: Set(name.to_owned()),
         created_at: Set(now),
+        ..Default::default()
     };
     row.insert(database).await?;
     Ok(())

@@ -356,6 +356,7 @@ async fn new_member(
         id: Set(Uuid::now_v7()),
         name: Set(Uuid::now_v7().to_string()),
         created_at: Set(clock.now()),
+        ..Default::default()
     };
     let organization = organization.insert(database).await?;
     let member = member::ActiveModel {

@@ -10,9 +10,9 @@ use anyhow::{Context as _, Result, ensure};
 use entity::operation_step;
 use entity::role_assignment::{self, Origin};
 use entity::subscription::{self, AccessLevel, AzureState};
-use entity::{Clock, EncryptionKeys, Owned, member, operation, organization, tenant};
+use entity::{Clock, EncryptionKeys, Owned, Work, member, operation, organization, tenant};
 use microsoft::{Caller, Microsoft, Role, Subscription};
-use sea_orm::{ActiveModelTrait, ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, Set};
+use sea_orm::{ActiveModelTrait, ColumnTrait, DatabaseConnection, QueryFilter, Set};
 use secrecy::ExposeSecret;
 use tokio::process::Command;
 use url::Url;
@@ -48,7 +48,6 @@ pub struct Ground {
     /// The member who calls, an administrator.
     pub member: member::Model,
     tenant: Uuid,
-    subscriptions: Vec<Uuid>,
     workers: Workers,
 }
 
@@ -76,8 +75,8 @@ impl Ground {
         let options = WorkerOptions { lease: Duration::from_hours(1), ..WorkerOptions::default() };
         let workers = worker::jobs::register(Workers::new(queue, options), &context);
         let member = store_member(&context).await?;
-        let (tenant, subscriptions) = store_tenant(&context, &cloud, member.organization_id).await?;
-        Ok(Self { cloud, postgres, context, member, tenant, subscriptions, workers })
+        let tenant = store_tenant(&context, &cloud, member.organization_id).await?;
+        Ok(Self { cloud, postgres, context, member, tenant, workers })
     }
 
     /// The database.
@@ -137,13 +136,12 @@ impl Ground {
             member_id: self.member.id,
             tenant_id: self.tenant,
             consent_id: None,
+            work: Work::Scan,
         };
-        let operation = request.queued(now);
-        let operation = operation.insert(self.database()).await?;
-        let steps = self.subscriptions.iter();
-        let steps = steps.map(|subscription| operation_step::first(&operation, *subscription, now));
-        operation_step::Entity::insert_many(steps).exec_without_returning(self.database()).await?;
-        Ok(operation)
+        let transaction = worker::transaction::begin(self.database()).await?;
+        let stored = worker::operations::store(&transaction, request, now).await?;
+        transaction.commit().await?;
+        stored.context("a scan is an operation")
     }
 }
 
@@ -165,6 +163,7 @@ async fn store_member(context: &Context) -> Result<member::Model> {
         id: Set(Uuid::now_v7()),
         name: Set("Contoso".to_owned()),
         created_at: Set(now),
+        ..Default::default()
     };
     let organization = organization.insert(&context.database).await?;
     let member = member::ActiveModel {
@@ -179,7 +178,7 @@ async fn store_member(context: &Context) -> Result<member::Model> {
 }
 
 /// The tenant and every subscription of it, as an onboarding leaves them.
-async fn store_tenant(context: &Context, cloud: &Cloud, organization_id: Uuid) -> Result<(Uuid, Vec<Uuid>)> {
+async fn store_tenant(context: &Context, cloud: &Cloud, organization_id: Uuid) -> Result<Uuid> {
     let now = context.clock.now();
     let tenant = tenant::ActiveModel {
         id: Set(Uuid::now_v7()),
@@ -195,14 +194,13 @@ async fn store_tenant(context: &Context, cloud: &Cloud, organization_id: Uuid) -
     };
     let tenant = tenant.insert(&context.database).await?;
     let found = context.microsoft.arm().subscriptions(&Caller::App { tenant: cloud.tenant }).await?;
-    let mut stored = Vec::with_capacity(found.len());
     for subscription in found {
-        stored.push(store_subscription(context, &tenant, subscription).await?);
+        store_subscription(context, &tenant, subscription).await?;
     }
-    Ok((tenant.id, stored))
+    Ok(tenant.id)
 }
 
-async fn store_subscription(context: &Context, tenant: &tenant::Model, found: Subscription) -> Result<Uuid> {
+async fn store_subscription(context: &Context, tenant: &tenant::Model, found: Subscription) -> Result<()> {
     let now = context.clock.now();
     let subscription = subscription::ActiveModel {
         id: Set(Uuid::now_v7()),
@@ -217,6 +215,7 @@ async fn store_subscription(context: &Context, tenant: &tenant::Model, found: Su
         stale: Set(None),
         created_at: Set(now),
         updated_at: Set(now),
+        ..Default::default()
     };
     let subscription = subscription.insert(&context.database).await?;
     // Resource Graph is asked where Reader is held.
@@ -233,5 +232,5 @@ async fn store_subscription(context: &Context, tenant: &tenant::Model, found: Su
         verified_at: Set(Some(now)),
     };
     reader.insert(&context.database).await?;
-    Ok(subscription.id)
+    Ok(())
 }

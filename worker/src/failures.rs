@@ -1,6 +1,6 @@
 //! How what goes wrong in a job is retried, given up, and told to a person.
 
-use entity::{Failure, FixableBy};
+use entity::{Failure, FixableBy, operation};
 use microsoft::MicrosoftError;
 use sea_orm::DbErr;
 
@@ -83,6 +83,17 @@ pub fn window_closed() -> Failure {
     )
 }
 
+/// The window is open, and too short for what was asked.
+pub fn window_too_short() -> Failure {
+    Failure::new(
+        "CONSENT_WINDOW_TOO_SHORT",
+        true,
+        FixableBy::Member,
+        "What is left of the consent window is too short to swap roles and to take that back if it fails, so \
+         nothing was changed. Ask for a new consent.",
+    )
+}
+
 /// A member asked for the operation to stop.
 pub fn cancelled() -> Failure {
     Failure::new(
@@ -111,6 +122,36 @@ pub fn no_subscriptions() -> Failure {
         FixableBy::Member,
         "The consenting user can see no subscription in this tenant. Ask an owner of the subscriptions to \
          consent.",
+    )
+}
+
+/// Of what an operation was asked to do, nothing was done.
+pub fn nothing_done(kind: operation::Kind) -> Failure {
+    match kind {
+        operation::Kind::OnboardTenant | operation::Kind::ScanTenant => nothing_granted(),
+        operation::Kind::ChangeAccess => Failure::new(
+            "NOTHING_CHANGED",
+            true,
+            FixableBy::SubscriptionOwner,
+            "No subscription has another access level than before. Each subscription says why.",
+        ),
+        operation::Kind::DisconnectTenant => Failure::new(
+            "NOTHING_REMOVED",
+            true,
+            FixableBy::SubscriptionOwner,
+            "None of the role assignments could be removed. Each subscription says why.",
+        ),
+    }
+}
+
+/// The consenting user does not see a subscription that was asked for.
+pub fn not_visible() -> Failure {
+    Failure::new(
+        "NOT_PERMITTED",
+        true,
+        FixableBy::SubscriptionOwner,
+        "The consenting user does not see this subscription. An Owner, User Access Administrator or Role Based \
+         Access Control Administrator of it has to consent.",
     )
 }
 

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use entity::resource;
+use entity::subscription::AccessLevel;
 use entity::tags::Tags;
 use entity::{Owned, subscription};
 use futures::TryStreamExt;
@@ -31,6 +32,8 @@ pub(crate) struct Inventory {
     organization_id: Uuid,
     subscription_id: Uuid,
     known: HashMap<Uuid, Known>,
+    /// Where tags are not pulled from Azure: those that are stored, of resources that have any.
+    own_tags: Option<HashMap<Uuid, Tags>>,
     /// Resources seen so far.
     pub(crate) seen: i64,
     /// Of these, stored because they were new or had changed.
@@ -54,10 +57,16 @@ impl Inventory {
         while let Some((id, hash, deleted_at)) = rows.try_next().await? {
             known.insert(id, Known { hash, deleted: deleted_at.is_some(), seen: false });
         }
+        drop(rows);
+        let own_tags = match subscription.access_level {
+            AccessLevel::ResourcesOnly => Some(tags_of(database, subscription).await?),
+            _ => None,
+        };
         Ok(Self {
             organization_id: subscription.organization_id,
             subscription_id: subscription.id,
             known,
+            own_tags,
             seen: 0,
             written: 0,
         })
@@ -65,8 +74,15 @@ impl Inventory {
 
     /// Takes note of a resource that Azure shows; answers the row to store if it is new or has changed. A
     /// second sight of it in the same scan counts once.
-    pub(crate) fn see(&mut self, found: microsoft::Resource, now: DateTime<Utc>) -> Option<resource::Model> {
+    pub(crate) fn see(
+        &mut self,
+        mut found: microsoft::Resource,
+        now: DateTime<Utc>,
+    ) -> Option<resource::Model> {
         let id = resource::id_of(self.subscription_id, &found.arm_id);
+        if let Some(own_tags) = &self.own_tags {
+            found.tags = own_tags.get(&id).map(|tags| tags.0.clone()).unwrap_or_default();
+        }
         let hash = content_hash(&found);
         let before = self.known.insert(id, Known { hash, deleted: false, seen: true });
         if before.is_none_or(|before| !before.seen) {
@@ -125,6 +141,26 @@ impl Inventory {
             deleted_at: None,
         }
     }
+}
+
+async fn tags_of(
+    database: &DatabaseConnection,
+    subscription: &subscription::Model,
+) -> Result<HashMap<Uuid, Tags>, DbErr> {
+    let mut rows = resource::Entity::owned_by(subscription.organization_id)
+        .filter(resource::Column::SubscriptionId.eq(subscription.id))
+        .select_only()
+        .columns([resource::Column::Id, resource::Column::Tags])
+        .into_tuple::<(Uuid, Tags)>()
+        .stream(database)
+        .await?;
+    let mut tags = HashMap::new();
+    while let Some((id, own)) = rows.try_next().await? {
+        if !own.0.is_empty() {
+            tags.insert(id, own);
+        }
+    }
+    Ok(tags)
 }
 
 /// A hash of everything that a scan tells of a resource. Ids and groups change their case between pages

@@ -4,15 +4,19 @@ mod assign_role;
 mod check_enrollment_key;
 mod onboard_tenant;
 mod prune_audit;
+mod resume_operation;
 mod scan_subscriptions;
 mod sweep;
+mod verify_roles;
 
 pub use assign_role::AssignRole;
 pub use check_enrollment_key::CheckEnrollmentKey;
 pub use onboard_tenant::OnboardTenant;
 pub use prune_audit::PruneAudit;
+pub use resume_operation::ResumeOperation;
 pub use scan_subscriptions::ScanSubscriptions;
 pub use sweep::Sweep;
+pub use verify_roles::VerifyRoles;
 
 use crate::context::Context;
 use crate::queue::Workers;
@@ -22,6 +26,8 @@ pub fn register(workers: Workers, context: &Context) -> Workers {
     workers
         .register::<OnboardTenant>(context.clone())
         .register::<AssignRole>(context.clone())
+        .register::<ResumeOperation>(context.clone())
+        .register::<VerifyRoles>(context.clone())
         .register::<ScanSubscriptions>(context.clone())
         .register::<Sweep>(context.clone())
         .register::<CheckEnrollmentKey>(context.clone())

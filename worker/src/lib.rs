@@ -1,5 +1,6 @@
 //! Does the slow work: one file per job.
 
+pub mod access;
 pub mod audit;
 pub mod context;
 pub mod failures;
@@ -13,6 +14,6 @@ pub mod queue;
 mod redis;
 mod scan;
 pub mod transaction;
-mod window;
+pub mod window;
 
 pub use context::{Context, Pace};

@@ -1,5 +1,7 @@
 //! How an operation is begun, goes on from what its rows say, and ends.
 
+mod store;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::operation_step::{Outcome, State as StepState};
 use entity::{Failure, Owned, operation, operation_step, tenant};
@@ -9,9 +11,11 @@ use uuid::Uuid;
 use crate::context::Context;
 use crate::failures;
 use crate::job::JobError;
-use crate::jobs::{AssignRole, OnboardTenant, ScanSubscriptions};
+use crate::jobs::{AssignRole, OnboardTenant, ResumeOperation, ScanSubscriptions, VerifyRoles};
 use crate::queue::{Queue, QueueError, When};
 use crate::window;
+
+pub use store::store;
 
 /// Rings the bell for `operation`: a worker looks at its rows and goes on from there. The same bell
 /// starts, resumes, retries and cancels it.
@@ -24,6 +28,9 @@ pub async fn ring(queue: &Queue, operation: &operation::Model) -> Result<(), Que
         }
         operation::Kind::ScanTenant => {
             queue.push(&ScanSubscriptions { organization_id, operation_id }, when).await
+        }
+        operation::Kind::ChangeAccess | operation::Kind::DisconnectTenant => {
+            queue.push(&ResumeOperation { organization_id, operation_id }, when).await
         }
     }
 }
@@ -40,8 +47,7 @@ pub(crate) async fn begin(
         return Ok(None);
     }
     let now = context.clock.now();
-    if operation.cancel_requested_at.is_some() {
-        end_with(context, &operation, failures::cancelled()).await?;
+    if operation.cancel_requested_at.is_some() && !cancel(context, &operation).await? {
         return Ok(None);
     }
     if operation.deadline_at <= now {
@@ -67,42 +73,98 @@ pub(crate) async fn heartbeat(context: &Context, operation: &operation::Model) -
     Ok(current.is_some_and(|now| !now.state.is_final() && now.cancel_requested_at.is_none()))
 }
 
+/// Ends what was cancelled, but for steps that have added roles: those take them away first. False: it has ended.
+async fn cancel(context: &Context, operation: &operation::Model) -> Result<bool, JobError> {
+    let swapping = [StepState::Assigning, StepState::Verifying, StepState::Removing];
+    let is_swap = operation_step::Column::AccessLevel.is_not_null();
+    operation_step::Entity::update_many()
+        .set(operation_step::ActiveModel {
+            state: Set(StepState::RollingBack),
+            failure: Set(Some(failures::cancelled())),
+            updated_at: Set(context.clock.now()),
+            ..Default::default()
+        })
+        .filter(operation_step::Column::OperationId.eq(operation.id))
+        .filter(operation_step::Column::State.is_in(swapping))
+        .filter(is_swap)
+        .filter(operation_step::Column::RolesAdded.is_not_null())
+        .exec(&context.database)
+        .await?;
+    end_steps(context, operation, &failures::cancelled(), |step| step.state != StepState::RollingBack)
+        .await?;
+    if is_any(context, operation, &[StepState::RollingBack]).await? {
+        return Ok(true);
+    }
+    window::close_if_idle(context, operation.organization_id, operation.consent_id).await?;
+    end(context, operation, Some(failures::cancelled())).await?;
+    Ok(false)
+}
+
 /// Pushes the jobs that the operation's rows still ask for, or ends it.
 pub(crate) async fn resume(context: &Context, operation: &operation::Model) -> Result<(), JobError> {
     let open = open_steps(context, operation).await?;
-    let needs_role =
-        |step: &&operation_step::Model| matches!(step.state, StepState::Assigning | StepState::Verifying);
-    let assignments: Vec<_> = open.iter().filter(needs_role).map(AssignRole::of).collect();
-    let when = When { deadline: Some(operation.deadline_at), ..When::default() };
-    context.queue.push_many(&assignments, when).await?;
-    settle_steps(context, operation, &open).await
+    let by_window = window::closes_at(context, operation.organization_id, operation.consent_id).await?;
+    let (urgent, others): (Vec<_>, Vec<_>) = open
+        .iter()
+        .filter(|step| step.state.changes_access() && !is_verified_together(step))
+        .partition(|step| step.state.needs_window());
+    // What needs the window goes before everything else, and of that what closes first.
+    let deadline = by_window.unwrap_or(operation.deadline_at);
+    push(context, urgent.into_iter(), deadline).await?;
+    push(context, others.into_iter(), operation.deadline_at).await?;
+    settle(context, operation).await
 }
 
-/// Goes on after one step has moved: scans what can be scanned, erases the token when no step needs it,
-/// ends the operation when no step is open.
-pub(crate) async fn settle(context: &Context, operation: &operation::Model) -> Result<(), JobError> {
-    let open = open_steps(context, operation).await?;
-    settle_steps(context, operation, &open).await
-}
-
-async fn settle_steps(
+async fn push(
     context: &Context,
-    operation: &operation::Model,
-    open: &[operation_step::Model],
+    steps: impl Iterator<Item = &operation_step::Model>,
+    deadline: DateTime<Utc>,
 ) -> Result<(), JobError> {
-    if !open.iter().any(|step| step.state == StepState::Assigning) {
-        window::close(context, operation.organization_id, operation.consent_id).await?;
+    let jobs: Vec<_> = steps.map(AssignRole::of).collect();
+    let when = When { deadline: Some(deadline), ..When::default() };
+    context.queue.push_many(&jobs, when).await?;
+    Ok(())
+}
+
+/// Roles that an onboarding adds are looked for together, by one job.
+fn is_verified_together(step: &operation_step::Model) -> bool {
+    step.state == StepState::Verifying && step.access_level.is_none()
+}
+
+/// Goes on after a step has moved: looks whether new roles work, scans what can be scanned, erases the token when
+/// nothing needs it, ends the operation when no step is open.
+pub(crate) async fn settle(context: &Context, operation: &operation::Model) -> Result<(), JobError> {
+    window::close_if_idle(context, operation.organization_id, operation.consent_id).await?;
+    if !is_any(context, operation, &StepState::OPEN).await? {
+        let cancelled = operation.cancel_requested_at.map(|_| failures::cancelled());
+        return end(context, operation, cancelled).await;
     }
-    if open.is_empty() {
-        return end(context, operation, None).await;
-    }
-    if open.iter().any(|step| step.state == StepState::Scanning) {
-        let (organization_id, operation_id) = (operation.organization_id, operation.id);
-        let when = When { deadline: Some(operation.deadline_at), ..When::default() };
+    let (organization_id, operation_id) = (operation.organization_id, operation.id);
+    let when = When { deadline: Some(operation.deadline_at), ..When::default() };
+    if is_any(context, operation, &[StepState::Scanning]).await? {
         context.queue.push(&ScanSubscriptions { organization_id, operation_id }, when).await?;
+    }
+    if operation.kind == operation::Kind::OnboardTenant
+        && is_any(context, operation, &[StepState::Verifying]).await?
+    {
+        context.queue.push(&VerifyRoles { organization_id, operation_id }, when).await?;
     }
     context.progress.publish(operation.id).await;
     Ok(())
+}
+
+/// Whether any step stands at one of `states`.
+async fn is_any(
+    context: &Context,
+    operation: &operation::Model,
+    states: &[StepState],
+) -> Result<bool, JobError> {
+    let any = operation_step::Entity::owned_by(operation.organization_id)
+        .filter(operation_step::Column::OperationId.eq(operation.id))
+        .filter(operation_step::Column::State.is_in(states.iter().copied()))
+        .one(&context.database)
+        .await?;
+    Ok(any.is_some())
 }
 
 /// Ends the operation at once: every open step is done, because of `failure`.
@@ -111,8 +173,19 @@ pub(crate) async fn end_with(
     operation: &operation::Model,
     failure: Failure,
 ) -> Result<(), JobError> {
-    for step in open_steps(context, operation).await? {
-        let outcome = if step.state == StepState::Assigning { Some(Outcome::Failed) } else { step.outcome };
+    end_steps(context, operation, &failure, |_| true).await?;
+    window::close_if_idle(context, operation.organization_id, operation.consent_id).await?;
+    end(context, operation, Some(failure)).await
+}
+
+async fn end_steps(
+    context: &Context,
+    operation: &operation::Model,
+    failure: &Failure,
+    ends: impl Fn(&operation_step::Model) -> bool,
+) -> Result<(), JobError> {
+    for step in open_steps(context, operation).await?.into_iter().filter(ends) {
+        let outcome = if step.state.needs_window() { Some(Outcome::Failed) } else { step.outcome };
         let ended = operation_step::ActiveModel {
             id: Unchanged(step.id),
             state: Set(StepState::Done),
@@ -123,8 +196,7 @@ pub(crate) async fn end_with(
         };
         ended.update(&context.database).await?;
     }
-    window::close(context, operation.organization_id, operation.consent_id).await?;
-    end(context, operation, Some(failure)).await
+    Ok(())
 }
 
 async fn end(
@@ -134,14 +206,14 @@ async fn end(
 ) -> Result<(), JobError> {
     let steps = steps(context, operation).await?;
     let cancelled = failure.as_ref().is_some_and(|failure| failure.code == failures::cancelled().code);
-    let done = steps.iter().filter(|step| step.scanned && step.failure.is_none()).count();
+    let done = steps.iter().filter(|step| has_succeeded(operation, step)).count();
     let state = match done {
         _ if cancelled => operation::State::Cancelled,
         0 => operation::State::Failed,
         all if all == steps.len() => operation::State::Succeeded,
         _ => operation::State::Partial,
     };
-    let failure = failure.or_else(|| (done == 0).then(failures::nothing_granted));
+    let failure = failure.or_else(|| (done == 0).then(|| failures::nothing_done(operation.kind)));
     settle_tenant(context, operation, &steps, failure.as_ref()).await?;
     let ended = operation::ActiveModel {
         state: Set(state),
@@ -153,6 +225,18 @@ async fn end(
     tracing::info!(operation.id = %operation.id, tenant.id = %operation.tenant_id, ?state, "operation ended");
     context.progress.publish(operation.id).await;
     Ok(())
+}
+
+/// Whether a step did all that was asked of it.
+fn has_succeeded(operation: &operation::Model, step: &operation_step::Model) -> bool {
+    let is_done = match operation.kind {
+        operation::Kind::OnboardTenant | operation::Kind::ScanTenant => step.scanned,
+        operation::Kind::ChangeAccess => {
+            matches!(step.outcome, Some(Outcome::Changed | Outcome::Unchanged))
+        }
+        operation::Kind::DisconnectTenant => step.outcome == Some(Outcome::Removed),
+    };
+    is_done && step.failure.is_none()
 }
 
 /// The tenant is connected when something of it was read, and degraded when something was lost.

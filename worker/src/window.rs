@@ -1,79 +1,175 @@
-//! The delegated token of a consent: opened for one call's work, erased when nothing needs it any more.
+//! The consent window: opened for one step's work, watched at every call, closed when nothing needs it any more.
 
-use chrono::TimeDelta;
+mod gate;
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
 use entity::audit_event::{Action, Actor, Author, ObjectKind, Record};
-use entity::{Owned, consent};
-use microsoft::Caller;
+use entity::consent::{self, Closed};
+use entity::{Owned, operation};
+use microsoft::{Caller, MicrosoftError};
 use sea_orm::prelude::Expr;
-use sea_orm::{ActiveEnum, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, Set, Value};
+use sea_orm::{
+    ActiveEnum, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect, Set, Value,
+};
 use serde_json::json;
 use uuid::Uuid;
 
 use crate::context::Context;
 use crate::job::JobError;
-use crate::{audit, keys, transaction};
+use crate::{audit, keys, operations, transaction};
 
-/// What one delegated call may take: it is not begun closer than this to the window's end.
-const CALL: TimeDelta = TimeDelta::seconds(45);
+pub use gate::{CHANGE, READ};
 
-/// The consenting user's token, if the window is open for at least one more call.
+use gate::Gate;
+
+/// The consenting user, if the window is open for at least one more call.
 pub async fn open(
     context: &Context,
     organization_id: Uuid,
     consent_id: Option<Uuid>,
-) -> Result<Option<Caller>, JobError> {
-    let Some(consent_id) = consent_id else { return Ok(None) };
-    let consent = consent::Entity::owned_by(organization_id)
-        .filter(consent::Column::Id.eq(consent_id))
-        .one(&context.database)
-        .await?;
-    let Some(consent) = consent.filter(|consent| consent.is_open(context.clock.now() + CALL)) else {
+) -> Result<Option<Open>, JobError> {
+    let Some(consent) = find(context, organization_id, consent_id).await? else { return Ok(None) };
+    if consent.remaining(context.clock.now()) <= READ {
+        return Ok(None);
+    }
+    let (Some(sealed), Some(closes_at)) = (&consent.sealed_token, consent.window_closes_at) else {
         return Ok(None);
     };
-    let Some(sealed) = &consent.sealed_token else { return Ok(None) };
     let token = keys::open_text(&context.database, &context.keyring, sealed, &consent.row())
         .await
         .map_err(|error| JobError::Fail(anyhow::Error::new(error).context("opening the delegated token")))?;
-    Ok(Some(Caller::Delegated { tenant: consent.entra_tenant_id, token }))
+    let gate = Gate::new(context, organization_id, consent.id, closes_at);
+    let tenant = consent.entra_tenant_id;
+    Ok(Some(Open { user: Caller::Delegated { tenant, token, watch: Arc::new(gate) }, closes_at }))
 }
 
-/// Erases the delegated token and closes the window. Nothing happens if that was done before.
-pub async fn close(
+/// A window that is open.
+pub struct Open {
+    /// The consenting user.
+    pub user: Caller,
+    /// When it closes at the latest.
+    pub closes_at: DateTime<Utc>,
+}
+
+/// When the window of `consent_id` closes, if it is open: the deadline of whatever needs it.
+pub(crate) async fn closes_at(
+    context: &Context,
+    organization_id: Uuid,
+    consent_id: Option<Uuid>,
+) -> Result<Option<DateTime<Utc>>, JobError> {
+    let consent = find(context, organization_id, consent_id).await?;
+    let open = consent.filter(|consent| consent.is_open(context.clock.now()));
+    Ok(open.and_then(|consent| consent.window_closes_at))
+}
+
+async fn find(
+    context: &Context,
+    organization_id: Uuid,
+    consent_id: Option<Uuid>,
+) -> Result<Option<consent::Model>, JobError> {
+    let Some(consent_id) = consent_id else { return Ok(None) };
+    let found = consent::Entity::owned_by(organization_id)
+        .filter(consent::Column::Id.eq(consent_id))
+        .one(&context.database)
+        .await?;
+    Ok(found)
+}
+
+/// Why an error of a delegated call closes the window, if it does: the token is of no use any more, anywhere.
+pub(crate) fn closed_by(error: &MicrosoftError) -> Option<Closed> {
+    match error {
+        MicrosoftError::TokenExpired { .. } | MicrosoftError::ConsentWithdrawn { .. } => {
+            Some(Closed::TokenRefused)
+        }
+        MicrosoftError::InteractionRequired { .. } => Some(Closed::SignInDemanded),
+        _ => None,
+    }
+}
+
+/// Closes the window if nothing is left to do that needs it; one that is held open stays so.
+pub(crate) async fn close_if_idle(
     context: &Context,
     organization_id: Uuid,
     consent_id: Option<Uuid>,
 ) -> Result<(), JobError> {
-    let Some(consent_id) = consent_id else { return Ok(()) };
-    let open = consent::Entity::owned_by(organization_id)
-        .filter(consent::Column::Id.eq(consent_id))
-        .filter(consent::Column::State.eq(consent::State::Granted));
+    let Some(consent) = find(context, organization_id, consent_id).await? else { return Ok(()) };
     // It is asked for after every step, and once there is something to do.
-    if open.count(&context.database).await? == 0 {
+    if consent.state != consent::State::Granted || consent.work() == entity::Work::Hold {
         return Ok(());
     }
-    let now = context.clock.now();
+    if operation::Entity::needing_window(consent.id).one(&context.database).await?.is_some() {
+        return Ok(());
+    }
     let transaction = transaction::begin(&context.database).await?;
+    // Whoever begins other work under this consent holds the row, so it is looked at again.
+    let held = consent::Entity::owned_by(organization_id).filter(consent::Column::Id.eq(consent.id));
+    held.lock_exclusive().one(&transaction).await?;
+    if operation::Entity::needing_window(consent.id).one(&transaction).await?.is_none() {
+        erase(context, &transaction, &consent, Closed::WorkDone).await?;
+    }
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// Erases the delegated token and closes the window at once; what still needs it is told. Nothing happens if that
+/// was done before.
+pub async fn close(context: &Context, consent: &consent::Model, because: Closed) -> Result<(), JobError> {
+    let transaction = transaction::begin(&context.database).await?;
+    let has_closed = erase(context, &transaction, consent, because).await?;
+    transaction.commit().await?;
+    if has_closed {
+        tracing::info!(consent.id = %consent.id, ?because, "consent window closed");
+        for operation in operation::Entity::needing_window(consent.id).all(&context.database).await? {
+            operations::ring(&context.queue, &operation).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The same by the consent's id.
+pub(crate) async fn close_by_id(
+    context: &Context,
+    organization_id: Uuid,
+    consent_id: Option<Uuid>,
+    because: Closed,
+) -> Result<(), JobError> {
+    match find(context, organization_id, consent_id).await? {
+        Some(consent) => close(context, &consent, because).await,
+        None => Ok(()),
+    }
+}
+
+async fn erase(
+    context: &Context,
+    transaction: &DatabaseTransaction,
+    consent: &consent::Model,
+    because: Closed,
+) -> Result<bool, JobError> {
+    let now = context.clock.now();
     let erased = consent::ActiveModel {
         state: Set(consent::State::Closed),
         sealed_token: Set(None),
         erased_at: Set(Some(now)),
+        closed_because: Set(Some(because)),
         ..Default::default()
     };
     let closed = consent::Entity::update_many()
         .set(erased)
-        .filter(consent::Column::Id.eq(consent_id))
+        .filter(consent::Column::Id.eq(consent.id))
         .filter(consent::Column::State.eq(consent::State::Granted))
-        .exec(&transaction)
+        .exec(transaction)
         .await?;
-    if closed.rows_affected > 0 {
-        let record = Record::of(Action::DelegatedTokenErased, ObjectKind::Consent, consent_id)
-            .before(json!({ "state": "GRANTED" }))
-            .after(json!({ "state": "CLOSED" }));
-        let author = Author::unasked(organization_id, Actor::System);
-        audit::append(&transaction, &context.keyring, now, &author, record).await?;
+    if closed.rows_affected == 0 {
+        return Ok(false);
     }
-    transaction.commit().await?;
-    Ok(())
+    let record = Record::of(Action::DelegatedTokenErased, ObjectKind::Consent, consent.id)
+        .before(json!({ "state": "GRANTED" }))
+        .after(json!({ "state": "CLOSED", "because": because.to_value() }));
+    let author = Author::unasked(consent.organization_id, Actor::System);
+    audit::append(transaction, &context.keyring, now, &author, record).await?;
+    Ok(true)
 }
 
 /// Marks the consents that nobody came back for, and erases every token whose window has closed.
@@ -83,7 +179,7 @@ pub async fn sweep(context: &Context) -> Result<(), JobError> {
         expire(context, &consent).await?;
     }
     for consent in consent::Entity::window_passed(now).all(&context.database).await? {
-        close(context, consent.organization_id, Some(consent.id)).await?;
+        close(context, &consent, Closed::TimeOver).await?;
     }
     Ok(())
 }

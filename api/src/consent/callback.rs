@@ -48,10 +48,9 @@ async fn accept(services: &Services, returned: Returned) -> Result<Page, Page> {
         Ok(grant) => {
             let stored = store(services, &consent, &grant, &returned.origin).await;
             let operation = stored.map_err(|error| Page::broken(&error))?;
-            tracing::info!(consent.id = %consent.id, operation.id = %operation.id, "consent granted");
-            // The row is stored: should the bell be lost, the sweep rings it.
-            if let Err(error) = worker::operations::ring(&services.queue, &operation).await {
-                tracing::warn!(operation.id = %operation.id, %error, "the bell was not rung");
+            tracing::info!(consent.id = %consent.id, "consent granted");
+            if let Some(operation) = operation {
+                ring(services, &operation).await;
             }
             Ok(Page::granted())
         }
@@ -61,6 +60,13 @@ async fn accept(services: &Services, returned: Returned) -> Result<Page, Page> {
             refused.map_err(|error| Page::broken(&error))?;
             Err(Page::consent_refused(&failure))
         }
+    }
+}
+
+async fn ring(services: &Services, operation: &operation::Model) {
+    // The row is stored: should the bell be lost, the sweep rings it.
+    if let Err(error) = worker::operations::ring(&services.queue, operation).await {
+        tracing::warn!(operation.id = %operation.id, %error, "the bell was not rung");
     }
 }
 
@@ -198,7 +204,7 @@ async fn store(
     consent: &consent::Model,
     grant: &Grant,
     origin: &Origin,
-) -> Result<operation::Model, DbErr> {
+) -> Result<Option<operation::Model>, DbErr> {
     let now = services.clock.now();
     let window_closes_at = grant.expires_at.min(now + consent::WINDOW);
     let user = grant.identity.object_id;
@@ -221,15 +227,15 @@ async fn store(
         member_id: consent.member_id,
         tenant_id,
         consent_id: Some(consent.id),
+        work: consent.work(),
     };
-    let operation = request.queued(now);
-    let operation = operation.insert(&transaction).await?;
+    let operation = worker::operations::store(&transaction, request, now).await?;
     let record = Record::of(Action::ConsentGranted, ObjectKind::Consent, consent.id)
         .before(json!({ "state": consent.state.to_value() }))
         .after(json!({
             "state": "GRANTED",
             "tenant": format!("tenant:{tenant_id}"),
-            "operation": format!("operation:{}", operation.id),
+            "operation": operation.as_ref().map(|operation| format!("operation:{}", operation.id)),
             "windowClosesAt": window_closes_at,
         }));
     let author = author(consent, user, origin);

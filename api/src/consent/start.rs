@@ -1,8 +1,8 @@
 //! Asks for a consent, and sends the browser that follows the link to Microsoft.
 
-use entity::audit_event::{Action, ObjectKind, Record};
+use entity::audit_event::{Action, Author, ObjectKind, Record};
 use entity::consent::{self, Kind, State};
-use entity::{Owned, tenant};
+use entity::{Owned, Work, tenant};
 use microsoft::{AuthorizationRequest, MicrosoftError};
 use sea_orm::{
     ActiveEnum, ActiveModelTrait, ColumnTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, Set,
@@ -54,14 +54,15 @@ impl StartConsentError {
     }
 }
 
-/// Asks for a consent of `tenant`, a GUID or a verified domain name, on behalf of `viewer`, who asks from `origin`.
-/// Answers the consent and the link that
-/// the consenting user has to follow within ten minutes.
+/// Asks for a consent of `tenant`, a GUID or a verified domain name, on behalf of `viewer`, who asks from `origin`;
+/// `work` is what it begins. Answers the consent and the link that the consenting user has to follow within ten
+/// minutes.
 pub async fn start(
     services: &Services,
     viewer: &Viewer,
     origin: Option<&Origin>,
     tenant: &str,
+    work: Work,
 ) -> Result<(consent::Model, Url), StartConsentError> {
     let tenant = tenant.trim();
     if !is_tenant(tenant) {
@@ -77,6 +78,33 @@ pub async fn start(
     {
         return Err(StartConsentError::OutsideReach);
     }
+    let asking = Asking {
+        organization_id: viewer.organization_id,
+        member_id: viewer.member_id,
+        entra_tenant_id,
+        work,
+        author: viewer.author(origin),
+    };
+    Ok(ask(services, asking).await?)
+}
+
+/// A consent to be asked for, of a tenant that is known.
+pub struct Asking {
+    /// The organization it is for.
+    pub organization_id: Uuid,
+    /// The member who asks.
+    pub member_id: Uuid,
+    /// Microsoft's id of the tenant.
+    pub entra_tenant_id: Uuid,
+    /// What it begins once it is granted.
+    pub work: Work,
+    /// Who asks, as the audit has it.
+    pub author: Author,
+}
+
+/// Stores a consent that is asked for; answers it, and the link that the consenting user has to follow.
+pub async fn ask(services: &Services, asking: Asking) -> Result<(consent::Model, Url), DbErr> {
+    let Asking { organization_id, member_id, entra_tenant_id, work, author } = asking;
     let id = Uuid::now_v7();
     let state = random_secret();
     let request = SealedRequest {
@@ -86,8 +114,8 @@ pub async fn start(
     let now = services.clock.now();
     let asked = consent::ActiveModel {
         id: Set(id),
-        organization_id: Set(viewer.organization_id),
-        member_id: Set(viewer.member_id),
+        organization_id: Set(organization_id),
+        member_id: Set(member_id),
         kind: Set(Kind::Azure),
         entra_tenant_id: Set(entra_tenant_id),
         tenant_id: Set(None),
@@ -103,6 +131,8 @@ pub async fn start(
         granted_at: Set(None),
         window_closes_at: Set(None),
         erased_at: Set(None),
+        work: Set(Some(work)),
+        ..Default::default()
     };
     let transaction = worker::transaction::begin(&services.database).await?;
     let asked = asked.insert(&transaction).await?;
@@ -111,8 +141,9 @@ pub async fn start(
         "entraTenantId": entra_tenant_id,
         "state": asked.state.to_value(),
         "expiresAt": asked.expires_at,
+        "work": asked.work,
     }));
-    worker::audit::append(&transaction, &services.keyring, now, &viewer.author(origin), record).await?;
+    worker::audit::append(&transaction, &services.keyring, now, &author, record).await?;
     transaction.commit().await?;
     tracing::info!(consent.id = %id, "consent asked for");
     let mut link = services.public_url.clone();

@@ -39,6 +39,14 @@ pub enum AuditAction {
     RoleFound,
     /// A scan was started.
     ScanStarted,
+    /// A role assignment of Tenantry's own was removed.
+    RoleRemoved,
+    /// The access level of a subscription was changed.
+    AccessChanged,
+    /// A change of access levels was started.
+    AccessChangeStarted,
+    /// A setting of the organization was changed.
+    OrganizationChanged,
     /// An operation was asked to stop.
     OperationCancelled,
     /// An operation that had ended was let go on.

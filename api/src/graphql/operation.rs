@@ -39,6 +39,10 @@ pub enum OperationKind {
     OnboardTenant,
     /// Scans what is already granted.
     ScanTenant,
+    /// Swaps roles, so that subscriptions have another access level.
+    ChangeAccess,
+    /// Removes what Tenantry created in the tenant, and stops everything about it.
+    DisconnectTenant,
 }
 
 /// Where an operation stands.

@@ -36,6 +36,8 @@ pub enum TenantState {
     Connected,
     /// Something that was granted is gone; the data is kept, and `failure` says why.
     Degraded,
+    /// A member disconnected it; nothing is done about it any more.
+    Disconnected,
 }
 
 /// A tenant.

@@ -27,6 +27,18 @@ pub enum Action {
     /// The service principal was found to have a role that it had before.
     #[sea_orm(string_value = "ROLE_FOUND")]
     RoleFound,
+    /// A role assignment of Tenantry's own was removed.
+    #[sea_orm(string_value = "ROLE_REMOVED")]
+    RoleRemoved,
+    /// The access level of a subscription was changed.
+    #[sea_orm(string_value = "ACCESS_CHANGED")]
+    AccessChanged,
+    /// A change of access levels was started.
+    #[sea_orm(string_value = "ACCESS_CHANGE_STARTED")]
+    AccessChangeStarted,
+    /// A setting of the organization was changed.
+    #[sea_orm(string_value = "ORGANIZATION_CHANGED")]
+    OrganizationChanged,
     /// A scan was started.
     #[sea_orm(string_value = "SCAN_STARTED")]
     ScanStarted,

@@ -158,6 +158,25 @@ impl Arm {
         }
     }
 
+    /// Removes a role assignment of ours; one that is gone already is removed. Answers the id that joins the
+    /// requests by which that was done.
+    ///
+    /// <https://learn.microsoft.com/en-us/rest/api/authorization/role-assignments/delete-by-id>
+    pub async fn remove_role(
+        &self,
+        caller: &Caller,
+        subscription: Uuid,
+        arm_id: &str,
+    ) -> Result<Uuid, MicrosoftError> {
+        let path = format!("/{}?api-version=2022-04-01", arm_id.trim_start_matches('/'));
+        let call = Call::new(Method::DELETE, self.link.base().at(&path), Budget::ArmWrites)
+            .of_subscription(subscription);
+        match self.link.send(caller, &call).await {
+            Ok(_) | Err(MicrosoftError::NotFound { .. }) => Ok(call.correlation_id()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Finds the assignment that a `RoleAssignmentExists` speaks of.
     async fn adopt(
         &self,

@@ -38,6 +38,7 @@ pub(crate) enum Kind {
     Incomplete,
     Misconfigured,
     Unexpected,
+    WindowClosed,
 }
 
 /// What a failure means to Tenantry and to people.
@@ -123,6 +124,10 @@ meanings! {
         "The subscription belongs to another tenant. Connect that tenant and consent there.";
     INCOMPLETE_ANSWER = Incomplete, true, Operator,
         "Microsoft's list ended early, so the last complete inventory is kept. Tenantry tries again by itself.";
+    CONSENT_WINDOW_CLOSED = WindowClosed, false, Member,
+        "The consent window closed before this was done. Ask for a new consent: it continues here and repeats nothing.";
+    NOT_RECORDED = Unavailable, true, Operator,
+        "The call could not be written down for the receipt, so it was not made. Tenantry tries again by itself.";
     CLIENT_SECRET_REFUSED = Misconfigured, false, Operator,
         "Microsoft refuses Tenantry's client secret. The operator must configure a valid one.";
     CLIENT_SECRET_EXPIRED = Misconfigured, false, Operator,

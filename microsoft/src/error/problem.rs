@@ -155,7 +155,7 @@ fn challenges_claims(headers: &HeaderMap) -> bool {
     })
 }
 
-fn header(headers: &HeaderMap, name: &str) -> Option<String> {
+pub(crate) fn header(headers: &HeaderMap, name: &str) -> Option<String> {
     headers.get(name)?.to_str().ok().map(str::to_owned)
 }
 

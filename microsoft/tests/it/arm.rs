@@ -14,7 +14,7 @@ const SUBSCRIPTION: Uuid = Uuid::from_u128(7);
 const PRINCIPAL: Uuid = Uuid::from_u128(8);
 
 fn user() -> Caller {
-    Caller::Delegated { tenant: TENANT, token: "user-token".into() }
+    Caller::Pasted { tenant: TENANT, token: "user-token".into() }
 }
 
 fn subscription(id: u128) -> String {

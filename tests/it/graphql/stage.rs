@@ -126,6 +126,7 @@ impl Stage {
             id: Set(Uuid::now_v7()),
             name: Set(Uuid::now_v7().to_string()),
             created_at: Set(self.clock.now()),
+            ..Default::default()
         };
         let organization = organization.insert(&self.database).await?;
         let member = member::ActiveModel {
@@ -247,6 +248,7 @@ impl Stage {
             stale: Set(None),
             created_at: Set(self.clock.now()),
             updated_at: Set(self.clock.now()),
+            ..Default::default()
         };
         Ok(subscription.insert(&self.database).await?)
     }
@@ -327,6 +329,7 @@ impl Stage {
             granted_at: Set(Some(self.clock.now())),
             window_closes_at: Set(Some(self.clock.now() + consent::WINDOW)),
             erased_at: Set(Some(self.clock.now())),
+            ..Default::default()
         };
         Ok(consent.insert(&self.database).await?)
     }
@@ -356,6 +359,7 @@ impl Stage {
             finished_at: Set(state.is_final().then_some(now)),
             deadline_at: Set(now + TimeDelta::hours(6)),
             heartbeat_at: Set(now),
+            ..Default::default()
         };
         Ok(operation.insert(&self.database).await?)
     }
@@ -382,6 +386,7 @@ impl Stage {
             resources_deleted: Set(1),
             assigned_at: Set(Some(self.clock.now())),
             updated_at: Set(self.clock.now()),
+            ..Default::default()
         };
         Ok(step.insert(&self.database).await?)
     }

@@ -41,6 +41,7 @@ impl Stage {
             id: Set(organization),
             name: Set("Contoso".to_owned()),
             created_at: Set(now),
+            ..Default::default()
         };
         organized.insert(&database).await?;
         let joined = member::ActiveModel {
@@ -82,6 +83,7 @@ impl Stage {
             granted_at: Set(Some(now)),
             window_closes_at: Set(Some(now + consent::WINDOW)),
             erased_at: Set(None),
+            ..Default::default()
         };
         granted.insert(database).await?;
         Ok(id)

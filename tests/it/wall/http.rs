@@ -109,6 +109,7 @@ impl Forgetful {
             id: Set(Uuid::now_v7()),
             name: Set(name.to_owned()),
             created_at: Set(self.clock.now()),
+            ..Default::default()
         };
         let organization = organization.insert(&self.database).await?;
         let member = member::ActiveModel {

@@ -1,10 +1,12 @@
 //! Finds every subscription that the consenting user can see, and has a role assigned at each.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use entity::operation_step::{Outcome, State};
 use entity::subscription::{AccessLevel, AzureState};
-use entity::{Owned, operation, operation_step, subscription, tenant};
+use entity::{Owned, Work, operation, operation_step, subscription, tenant};
 use microsoft::{Audience, Caller, Freshness, MicrosoftError, SubscriptionState};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, QueryFilter, Set, Unchanged};
@@ -13,7 +15,7 @@ use uuid::Uuid;
 
 use crate::context::Context;
 use crate::job::{Job, JobError};
-use crate::{failures, operations, window};
+use crate::{access, failures, operations, window};
 
 /// How long after a consent Entra ID may still deny knowing our service principal.
 const REPLICATION: TimeDelta = TimeDelta::minutes(5);
@@ -61,24 +63,44 @@ impl Job for OnboardTenant {
 /// Stores the subscriptions and a step for each. False: the operation has ended instead.
 async fn discover(context: &Context, operation: &operation::Model) -> Result<bool, JobError> {
     let opened = window::open(context, operation.organization_id, operation.consent_id).await?;
-    let Some(user) = opened else {
+    let Some(window::Open { user, .. }) = opened else {
         operations::end_with(context, operation, failures::window_closed()).await?;
         return Ok(false);
     };
     let Caller::Delegated { tenant: entra_tenant_id, .. } = &user else {
         return Err(JobError::Fail(anyhow::anyhow!("a consent window opens with a delegated token")));
     };
-    let principal_id = service_principal(context, operation, *entra_tenant_id).await?;
-    describe_tenant(context, operation, *entra_tenant_id, principal_id, &user).await?;
-    let found = context.microsoft.arm().subscriptions(&user).await?;
-    let found: Vec<_> = found.into_iter().filter(|found| found.tenant_id == *entra_tenant_id).collect();
+    match discover_as(context, operation, &user, *entra_tenant_id).await {
+        Err(JobError::Fail(error)) => {
+            if let Some(because) = error.downcast_ref().and_then(window::closed_by) {
+                let (organization_id, consent_id) = (operation.organization_id, operation.consent_id);
+                window::close_by_id(context, organization_id, consent_id, because).await?;
+            }
+            Err(JobError::Fail(error))
+        }
+        discovered => discovered,
+    }
+}
+
+async fn discover_as(
+    context: &Context,
+    operation: &operation::Model,
+    user: &Caller,
+    entra_tenant_id: Uuid,
+) -> Result<bool, JobError> {
+    let principal_id = service_principal(context, operation, entra_tenant_id).await?;
+    describe_tenant(context, operation, entra_tenant_id, principal_id, user).await?;
+    let found = context.microsoft.arm().subscriptions(user).await?;
+    let found: Vec<_> = found.into_iter().filter(|found| found.tenant_id == entra_tenant_id).collect();
     if found.is_empty() {
         operations::end_with(context, operation, failures::no_subscriptions()).await?;
         return Ok(false);
     }
     tracing::info!(operation.id = %operation.id, subscription.count = found.len(), "found subscriptions");
     store_subscriptions(context, operation, &found).await?;
-    store_steps(context, operation, &found).await?;
+    let granted = granted(context, operation, entra_tenant_id).await?;
+    store_steps(context, operation, &found, &granted).await?;
+    store_invisible(context, operation, &found).await?;
     let discovered =
         operation::ActiveModel { id: Unchanged(operation.id), discovered: Set(true), ..Default::default() };
     discovered.update(&context.database).await?;
@@ -144,6 +166,7 @@ async fn store_subscriptions(
         display_name: Set(found.display_name.clone()),
         azure_state: Set(azure_state(&found.state)),
         access_level: Set(AccessLevel::None),
+        changing_step_id: Set(None),
         resource_count: Set(0),
         scanned_at: Set(None),
         stale: Set(None),
@@ -168,12 +191,34 @@ async fn store_subscriptions(
     Ok(())
 }
 
+/// Subscriptions that are ours to read already: a new consent does not touch what is granted, and is needed only
+/// where that was lost.
+async fn granted(
+    context: &Context,
+    operation: &operation::Model,
+    entra_tenant_id: Uuid,
+) -> Result<HashSet<Uuid>, JobError> {
+    let stored = subscription::Entity::owned_by(operation.organization_id)
+        .filter(subscription::Column::TenantId.eq(operation.tenant_id))
+        .filter(subscription::Column::AccessLevel.ne(AccessLevel::None))
+        .all(&context.database)
+        .await?;
+    if stored.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let visible = access::visible(context, entra_tenant_id).await?;
+    let seen = stored.into_iter().filter(|stored| visible.contains(&stored.azure_subscription_id));
+    Ok(seen.map(|stored| stored.id).collect())
+}
+
 async fn store_steps(
     context: &Context,
     operation: &operation::Model,
     found: &[microsoft::Subscription],
+    granted: &HashSet<Uuid>,
 ) -> Result<(), JobError> {
     let now = context.clock.now();
+    let asked = asked_for(operation);
     let mut rows = Vec::with_capacity(found.len());
     for chunk in found.chunks(CHUNK) {
         let stored = subscription::Entity::owned_by(operation.organization_id)
@@ -184,9 +229,55 @@ async fn store_steps(
             )
             .all(&context.database)
             .await?;
-        let steps = stored.into_iter().map(|stored| operation_step::first(operation, stored.id, now));
-        rows.extend(steps);
+        let wanted = stored.into_iter().filter(|stored| asked.is_empty() || asked.contains(&stored.id));
+        rows.extend(wanted.map(|stored| {
+            let mut step = operation_step::first(operation, stored.id, now);
+            if granted.contains(&stored.id) {
+                step.state = Set(State::Scanning);
+                step.outcome = Set(Some(Outcome::AlreadyGranted));
+            }
+            step
+        }));
     }
+    insert_steps(context, rows).await
+}
+
+/// The subscriptions that were asked for; none: whatever is found.
+fn asked_for(operation: &operation::Model) -> Vec<Uuid> {
+    match operation.work() {
+        Work::Onboard { subscriptions } => subscriptions,
+        _ => Vec::new(),
+    }
+}
+
+/// What was asked for and is not seen by the consenting user ends at once, and says so.
+async fn store_invisible(
+    context: &Context,
+    operation: &operation::Model,
+    found: &[microsoft::Subscription],
+) -> Result<(), JobError> {
+    let asked = asked_for(operation);
+    if asked.is_empty() {
+        return Ok(());
+    }
+    let found: HashSet<_> = found.iter().map(|found| found.subscription_id).collect();
+    let stored = subscription::Entity::owned_by(operation.organization_id)
+        .filter(subscription::Column::TenantId.eq(operation.tenant_id))
+        .filter(subscription::Column::Id.is_in(asked))
+        .all(&context.database)
+        .await?;
+    let now = context.clock.now();
+    let hidden = stored.into_iter().filter(|stored| !found.contains(&stored.azure_subscription_id));
+    let rows = hidden.map(|hidden| operation_step::ActiveModel {
+        state: Set(State::Done),
+        outcome: Set(Some(Outcome::NotPermitted)),
+        failure: Set(Some(failures::not_visible())),
+        ..operation_step::first(operation, hidden.id, now)
+    });
+    insert_steps(context, rows.collect()).await
+}
+
+async fn insert_steps(context: &Context, rows: Vec<operation_step::ActiveModel>) -> Result<(), JobError> {
     for chunk in rows.chunks(CHUNK) {
         let known = OnConflict::columns([
             operation_step::Column::OperationId,

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::context::Context;
 use crate::job::{Job, JobError};
 use crate::scan::{Scan, Target};
-use crate::{failures, operations};
+use crate::{access, failures, operations};
 
 /// Subscriptions that one Resource Graph query names; Microsoft advises no more than 300.
 const BATCH: u64 = 300;
@@ -109,7 +109,8 @@ async fn scan(
         .await?
         .ok_or_else(|| JobError::Fail(anyhow::anyhow!("the operation's tenant is gone")))?;
     let entra_tenant_id = tenant.entra_tenant_id;
-    let visible = visible(context, entra_tenant_id).await?;
+    // One that is missing from this list would look like an empty one to Resource Graph.
+    let visible = access::visible(context, entra_tenant_id).await?;
     let (present, lost): (Vec<_>, Vec<_>) =
         targets.into_iter().partition(|target| visible.contains(&target.subscription.azure_subscription_id));
     for target in lost {
@@ -128,17 +129,6 @@ async fn scan(
         }
     }
     Ok(true)
-}
-
-/// The subscriptions that our service principal sees: one that is missing from this list would look like
-/// an empty one to Resource Graph.
-async fn visible(context: &Context, entra_tenant_id: Uuid) -> Result<HashSet<Uuid>, JobError> {
-    let caller = Caller::FreshApp { tenant: entra_tenant_id };
-    match context.microsoft.arm().subscriptions(&caller).await {
-        Ok(found) => Ok(found.into_iter().map(|found| found.subscription_id).collect()),
-        Err(MicrosoftError::Forbidden { .. }) => Ok(HashSet::new()),
-        Err(error) => Err(error.into()),
-    }
 }
 
 /// Those of `targets` where Reader is held: Resource Graph shows nothing to Tag Contributor alone.
@@ -179,7 +169,7 @@ impl Reach<'_> {
             let mut scan = Scan::start(self.context, self.operation, targets).await?;
             match self.pages(source, &mut scan).await {
                 Ok(()) => {
-                    let visible = visible(self.context, self.entra_tenant_id).await?;
+                    let visible = access::visible(self.context, self.entra_tenant_id).await?;
                     scan.complete(&visible).await?;
                     Ok(true)
                 }

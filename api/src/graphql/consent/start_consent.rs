@@ -1,7 +1,7 @@
 //! The mutation `startConsent`: asks for a consent, and answers where the consenting user has to go.
 
 use async_graphql::{Context, InputObject, Object, SimpleObject};
-use entity::consent;
+use entity::{Work, consent};
 use url::Url;
 
 use super::{Consent, ConsentKind};
@@ -76,7 +76,8 @@ async fn start(ctx: &Context<'_>, input: &StartConsentInput) -> Outcome<(consent
     // Each kind has an authorization of its own.
     let started = match input.kind {
         ConsentKind::Azure => {
-            crate::consent::start(scope.services, &scope.viewer, scope.origin, &input.tenant).await
+            let (viewer, origin) = (&scope.viewer, scope.origin);
+            crate::consent::start(scope.services, viewer, origin, &input.tenant, Work::ONBOARD).await
         }
     };
     let error = match started {

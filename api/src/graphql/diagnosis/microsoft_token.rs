@@ -68,7 +68,7 @@ fn lacks_impersonation(token: &MicrosoftToken) -> bool {
 
 /// None: Microsoft did not say.
 async fn ask(scope: Scope<'_>, token: &MicrosoftToken, audience: Audience) -> Option<TokenDiagnosis> {
-    let caller = Caller::Delegated { tenant: token.tenant_id, token: token.secret.clone() };
+    let caller = Caller::Pasted { tenant: token.tenant_id, token: token.secret.clone() };
     let microsoft = &scope.services.microsoft;
     let answer = match audience {
         Audience::Arm => asked(ANSWER, microsoft.arm().sees_subscriptions(&caller)).await?,

@@ -131,6 +131,16 @@ impl Reset<'_> {
         if self.operation.kind == Kind::ScanTenant {
             return self.put(StepState::Scanning, every_one).await;
         }
+        if self.operation.kind == Kind::DisconnectTenant {
+            return self
+                .put(StepState::Removing, Condition::all().add(Step::Outcome.ne(StepOutcome::Removed)))
+                .await;
+        }
+        if self.operation.kind == Kind::ChangeAccess {
+            let done = [StepOutcome::Changed, StepOutcome::Unchanged];
+            self.put(StepState::Scanning, Condition::all().add(Step::Outcome.is_in(done))).await?;
+            return self.put(StepState::Assigning, every_one).await;
+        }
         let accessible = [StepOutcome::Granted, StepOutcome::AlreadyGranted, StepOutcome::Inherited];
         let has_access = Condition::all().add(Step::Outcome.is_in(accessible));
         // Without an access level nobody has seen the role work yet: the operation ended while it waited for that.

@@ -26,13 +26,17 @@ pub enum OperationStepState {
     Assigning,
     /// The role is assigned, and the service principal does not see its effect yet.
     Verifying,
+    /// The new role works; what the level does not need any more is not removed yet. Needs the consent window.
+    Removing,
+    /// The change did not work out, and what it added is not removed yet. Needs the consent window.
+    RollingBack,
     /// The role works; the scan has not ended.
     Scanning,
     /// Nothing more will happen.
     Done,
 }
 
-/// How a subscription ended in an onboarding.
+/// How a subscription ended in an operation that changes access.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
 #[graphql(name = "OperationStepOutcome", remote = "entity::operation_step::Outcome")]
 pub enum OperationStepOutcome {
@@ -52,6 +56,14 @@ pub enum OperationStepOutcome {
     LimitReached,
     /// The consent window closed first.
     NeedsReconsent,
+    /// It has another access level now.
+    Changed,
+    /// It had the access level before.
+    Unchanged,
+    /// The change did not work out, and everything is as it was before.
+    RolledBack,
+    /// What Tenantry created there is removed.
+    Removed,
     /// Something else went wrong.
     Failed,
 }

@@ -3,13 +3,9 @@
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use entity::audit_event::{Action, ObjectKind, Record};
 use entity::operation::{self, Kind, State};
-use entity::operation_step;
 use entity::subscription::{self, AccessLevel};
-use entity::tenant;
-use sea_orm::{
-    ActiveModelTrait, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QueryOrder,
-    QuerySelect,
-};
+use entity::{Work, tenant};
+use sea_orm::{ColumnTrait, DatabaseTransaction, DbErr, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -19,9 +15,6 @@ use crate::graphql::scope::{Scope, internal, or_null};
 use crate::graphql::stored::{Identified, object};
 use crate::graphql::user_error::{Outcome, UserError, UserErrorCode, halves};
 use crate::permission::Permission;
-
-/// Rows that a statement stores at once.
-const CHUNK: usize = 500;
 
 /// Which tenant to scan.
 #[derive(InputObject)]
@@ -96,15 +89,24 @@ async fn begin(scope: Scope<'_>, tenant_id: Uuid) -> Result<Result<operation::Mo
     if let Some(under_way) = under_way(scope, tenant_id, &transaction).await? {
         return Ok(Ok(under_way));
     }
-    let subscriptions = granted(scope, tenant_id, &transaction).await?;
-    if subscriptions.is_empty() {
+    let nothing = || {
         let message = "No subscription of this tenant can be read yet. Start a consent for it first.";
-        return Ok(Err(UserError::new(UserErrorCode::NothingGranted, "tenantId", message)));
+        Ok(Err(UserError::new(UserErrorCode::NothingGranted, "tenantId", message)))
+    };
+    if !can_read_any(scope, tenant_id, &transaction).await? {
+        return nothing();
     }
-    let operation = store(scope, tenant_id, &subscriptions, &transaction).await?;
+    let request = operation::Request {
+        organization_id: scope.viewer.organization_id,
+        member_id: scope.viewer.member_id,
+        tenant_id,
+        consent_id: None,
+        work: Work::Scan,
+    };
+    let stored = worker::operations::store(&transaction, request, scope.services.clock.now()).await?;
+    let Some(operation) = stored else { return nothing() };
     let record = Record::of(Action::ScanStarted, ObjectKind::Tenant, tenant_id).after(json!({
         "operation": Operation::KIND.id(operation.id),
-        "subscriptions": subscriptions.len(),
     }));
     scope.audit(&transaction, record).await?;
     transaction.commit().await?;
@@ -127,42 +129,14 @@ async fn under_way(
         .await
 }
 
-async fn granted(
+async fn can_read_any(
     scope: Scope<'_>,
     tenant_id: Uuid,
     transaction: &DatabaseTransaction,
-) -> Result<Vec<Uuid>, DbErr> {
-    scope
+) -> Result<bool, DbErr> {
+    let readable = scope
         .owned::<subscription::Entity>()
         .filter(subscription::Column::TenantId.eq(tenant_id))
-        .filter(subscription::Column::AccessLevel.ne(AccessLevel::None))
-        .select_only()
-        .column(subscription::Column::Id)
-        .order_by_asc(subscription::Column::Id)
-        .into_tuple()
-        .all(transaction)
-        .await
-}
-
-async fn store(
-    scope: Scope<'_>,
-    tenant_id: Uuid,
-    subscriptions: &[Uuid],
-    transaction: &DatabaseTransaction,
-) -> Result<operation::Model, DbErr> {
-    let now = scope.services.clock.now();
-    let request = operation::Request {
-        organization_id: scope.viewer.organization_id,
-        member_id: scope.viewer.member_id,
-        tenant_id,
-        consent_id: None,
-    };
-    let operation = request.queued(now);
-    let operation = operation.insert(transaction).await?;
-    for chunk in subscriptions.chunks(CHUNK) {
-        let steps =
-            chunk.iter().map(|subscription_id| operation_step::first(&operation, *subscription_id, now));
-        operation_step::Entity::insert_many(steps).exec_without_returning(transaction).await?;
-    }
-    Ok(operation)
+        .filter(subscription::Column::AccessLevel.ne(AccessLevel::None));
+    Ok(readable.one(transaction).await?.is_some())
 }

@@ -1,0 +1,176 @@
+//! Adds the roles that are missing, as the consenting user.
+
+use entity::operation_step::{Outcome, Roles, State};
+use entity::role_assignment::Origin;
+use entity::subscription::AzureState;
+use microsoft::{Caller, MicrosoftError, Role, RoleAssignment};
+use uuid::Uuid;
+
+use super::{ASSIGN, REMOVE, SWAP, Work, record};
+use crate::failures;
+use crate::job::JobError;
+
+/// What is held at the subscription and above it.
+struct Held {
+    direct: Vec<RoleAssignment>,
+    inherited: Vec<RoleAssignment>,
+}
+
+impl Held {
+    fn all(&self) -> impl Iterator<Item = &RoleAssignment> {
+        self.direct.iter().chain(&self.inherited)
+    }
+
+    fn has(&self, role: Role) -> bool {
+        self.all().any(|held| held.role == role)
+    }
+}
+
+/// How it came that the roles are held.
+enum Grant {
+    Held(Vec<(RoleAssignment, Origin)>, Outcome),
+    Refused(Outcome, entity::Failure),
+}
+
+impl Work<'_> {
+    /// Adds what is missing. Leaves the step `Verifying` or `Done`.
+    pub(super) async fn assign(&mut self) -> Result<(), JobError> {
+        let Some(open) = self.open().await? else {
+            return self.done(Outcome::NeedsReconsent, Some(failures::window_closed())).await;
+        };
+        let Some(principal_id) = self.tenant.principal_id else {
+            return Err(JobError::Fail(anyhow::anyhow!("the service principal is not known")));
+        };
+        let has_room = open.closes_at - self.context.clock.now() >= SWAP;
+        match self.grant(&open.user, principal_id, has_room).await {
+            Ok(Grant::Held(held, outcome)) => record::held(self, held, outcome).await,
+            Ok(Grant::Refused(outcome, failure)) => self.done(outcome, Some(failure)).await,
+            Err(Stopped::Microsoft(error)) => {
+                let (outcome, failure) = self.outcome_of(error).await?;
+                self.step.failure = Some(failure.clone());
+                if outcome != Outcome::NeedsReconsent && self.has_added_before() {
+                    // Of several roles one could be added and another could not.
+                    return self.move_to(State::RollingBack).await;
+                }
+                self.done(outcome, Some(failure)).await
+            }
+            Err(Stopped::Job(error)) => Err(error),
+        }
+    }
+
+    fn has_added_before(&self) -> bool {
+        self.needed().is_some_and(|roles| roles.len() > 1)
+            && self.step.roles_added.as_ref().is_some_and(|added| added.0.len() > 1)
+    }
+
+    async fn grant(&mut self, user: &Caller, principal_id: Uuid, has_room: bool) -> Result<Grant, Stopped> {
+        let held = self.held(user, principal_id).await?;
+        let wanted = match self.needed() {
+            Some(roles) => roles,
+            // An onboarding takes whatever lets us read, and adds Reader where nothing does.
+            None if held.has(Role::TagContributor) && !held.has(Role::Reader) => &[Role::TagContributor],
+            None => &[Role::Reader],
+        };
+        let missing: Vec<_> = wanted.iter().copied().filter(|role| !held.has(*role)).collect();
+        let is_swap = self.needed().is_some() && held.direct.iter().any(|one| !wanted.contains(&one.role));
+        let is_resumed = self.step.roles_added.is_some();
+        if (!missing.is_empty() || is_swap) && !is_resumed {
+            if let Some(refused) = self.forbids(user, is_swap || self.needed().is_some()).await? {
+                return Ok(refused);
+            }
+            if self.needed().is_some() && !has_room {
+                return Ok(Grant::Refused(Outcome::NeedsReconsent, failures::window_too_short()));
+            }
+        }
+        let planned = missing.iter().map(|role| role.definition_id());
+        self.plan(planned.collect()).await?;
+        self.add(user, principal_id, &held, wanted, &missing).await
+    }
+
+    async fn held(&self, user: &Caller, principal_id: Uuid) -> Result<Held, MicrosoftError> {
+        let azure_id = self.subscription.azure_subscription_id;
+        let arm = self.context.microsoft.arm();
+        let held = match arm.role_assignments(user, azure_id, principal_id).await {
+            Ok(held) => held,
+            Err(MicrosoftError::Forbidden { .. }) => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        let (inherited, direct) = held.into_iter().partition(|one| one.is_inherited_at(azure_id));
+        Ok(Held { direct, inherited })
+    }
+
+    /// What stands in the way, before anything is changed.
+    async fn forbids(&self, user: &Caller, removes: bool) -> Result<Option<Grant>, MicrosoftError> {
+        let refused = |outcome, failure| Ok(Some(Grant::Refused(outcome, failure)));
+        if matches!(self.subscription.azure_state, AzureState::Disabled | AzureState::Deleted) {
+            return refused(Outcome::SubscriptionDisabled, failures::subscription_disabled());
+        }
+        let azure_id = self.subscription.azure_subscription_id;
+        let permissions = self.context.microsoft.arm().effective_permissions(user, azure_id).await?;
+        if !permissions.allows(ASSIGN) || (removes && !permissions.allows(REMOVE)) {
+            return refused(Outcome::NotPermitted, failures::not_permitted());
+        }
+        Ok(None)
+    }
+
+    /// Writes down which roles are about to be added: whoever goes on from here knows that they are ours.
+    async fn plan(&mut self, roles: Vec<Uuid>) -> Result<(), JobError> {
+        let mut planned = self.step.roles_added.clone().unwrap_or_default().0;
+        let new: Vec<_> = roles.into_iter().filter(|role| !planned.contains(role)).collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        planned.extend(new);
+        self.step.roles_added = Some(Roles(planned));
+        record::planned(self).await
+    }
+
+    async fn add(
+        &self,
+        user: &Caller,
+        principal_id: Uuid,
+        held: &Held,
+        wanted: &[Role],
+        missing: &[Role],
+    ) -> Result<Grant, Stopped> {
+        let azure_id = self.subscription.azure_subscription_id;
+        let planned = self.step.roles_added.clone().unwrap_or_default().0;
+        let mut grants = Vec::new();
+        for one in &held.direct {
+            // Its name is ours, and it was not there when this step first looked.
+            let is_ours = !one.adopted && planned.contains(&one.role.definition_id());
+            grants.push((one.clone(), if is_ours { Origin::Ours } else { Origin::Adopted }));
+        }
+        grants.extend(held.inherited.iter().map(|one| (one.clone(), Origin::Inherited)));
+        for role in missing {
+            let added = self.context.microsoft.arm().assign_role(user, azure_id, *role, principal_id).await?;
+            let origin = if added.adopted { Origin::Adopted } else { Origin::Ours };
+            grants.push((added, origin));
+        }
+        let has = |origin| grants.iter().any(|(one, from)| *from == origin && wanted.contains(&one.role));
+        let outcome = match () {
+            () if has(Origin::Ours) => Outcome::Granted,
+            () if has(Origin::Adopted) => Outcome::AlreadyGranted,
+            () => Outcome::Inherited,
+        };
+        Ok(Grant::Held(grants, outcome))
+    }
+}
+
+/// Why nothing was granted.
+enum Stopped {
+    Microsoft(MicrosoftError),
+    Job(JobError),
+}
+
+impl From<MicrosoftError> for Stopped {
+    fn from(error: MicrosoftError) -> Self {
+        Self::Microsoft(error)
+    }
+}
+
+impl From<JobError> for Stopped {
+    fn from(error: JobError) -> Self {
+        Self::Job(error)
+    }
+}

@@ -1,0 +1,43 @@
+//! Pushes the jobs that an operation's rows still ask for.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::context::Context;
+use crate::job::{Job, JobError};
+use crate::{failures, operations};
+
+/// Takes an operation whose steps are known from wherever its rows say it is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ResumeOperation {
+    /// The organization it belongs to.
+    pub organization_id: Uuid,
+    /// The operation.
+    pub operation_id: Uuid,
+}
+
+impl Job for ResumeOperation {
+    const NAME: &'static str = "resume-operation";
+    const CONCURRENCY: usize = 4;
+    const MAX_ATTEMPTS: u32 = 20;
+    type Context = Context;
+
+    fn key(&self) -> String {
+        self.operation_id.to_string()
+    }
+
+    async fn run(&self, context: &Context) -> Result<(), JobError> {
+        match operations::begin(context, self.organization_id, self.operation_id).await? {
+            Some(operation) => operations::resume(context, &operation).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn give_up(&self, context: &Context, why: &anyhow::Error) -> Result<(), anyhow::Error> {
+        let found = operations::find(context, self.organization_id, self.operation_id).await?;
+        if let Some(operation) = found.filter(|operation| !operation.state.is_final()) {
+            operations::end_with(context, &operation, failures::of_job(why)).await?;
+        }
+        Ok(())
+    }
+}
