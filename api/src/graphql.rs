@@ -73,6 +73,8 @@ pub struct Query(
 pub struct Mutation(
     consent::StartConsent,
     tenant::ScanTenant,
+    subscription::ChangeAccess,
+    viewer::ChangeOrganization,
     operation::CancelOperation,
     operation::RetryOperation,
     access_token::CreateAccessToken,

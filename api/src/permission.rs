@@ -43,6 +43,10 @@ pub enum Permission {
     ChangeEnrollmentKeys,
     /// Read and export the audit.
     ReadAudit,
+    /// Change access levels of subscriptions.
+    ChangeAccess,
+    /// Change settings of the organization.
+    ChangeOrganization,
 }
 
 impl Permission {
@@ -56,14 +60,17 @@ impl Permission {
             | Self::ReadConsents
             | Self::ReadMembers
             | Self::DiagnoseTokens => Role::Viewer,
-            Self::ScanInventory | Self::ChangeOperations | Self::StartConsents => Role::Editor,
+            Self::ScanInventory | Self::ChangeOperations | Self::StartConsents | Self::ChangeAccess => {
+                Role::Editor
+            }
             Self::ReadInvitations
             | Self::ChangeMembers
             | Self::ReadAccessTokens
             | Self::ChangeAccessTokens
             | Self::ReadEnrollmentKeys
             | Self::ChangeEnrollmentKeys
-            | Self::ReadAudit => Role::Admin,
+            | Self::ReadAudit
+            | Self::ChangeOrganization => Role::Admin,
         }
     }
 
@@ -76,7 +83,7 @@ impl Permission {
             Self::ReadOperations => OfAccessToken::With(AccessScope::OperationsRead),
             Self::ChangeOperations => OfAccessToken::With(AccessScope::OperationsWrite),
             Self::ReadConsents => OfAccessToken::With(AccessScope::ConsentsRead),
-            Self::StartConsents => OfAccessToken::With(AccessScope::ConsentsWrite),
+            Self::StartConsents | Self::ChangeAccess => OfAccessToken::With(AccessScope::ConsentsWrite),
             Self::ReadMembers => OfAccessToken::With(AccessScope::MembersRead),
             Self::ReadEnrollmentKeys => OfAccessToken::With(AccessScope::EnrollmentKeysRead),
             Self::ReadAudit => OfAccessToken::With(AccessScope::AuditRead),
@@ -86,7 +93,8 @@ impl Permission {
             | Self::ReadAccessTokens
             | Self::ChangeAccessTokens
             | Self::DiagnoseTokens
-            | Self::ChangeEnrollmentKeys => OfAccessToken::Never,
+            | Self::ChangeEnrollmentKeys
+            | Self::ChangeOrganization => OfAccessToken::Never,
         }
     }
 

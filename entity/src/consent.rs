@@ -163,6 +163,15 @@ impl Entity {
         Self::find().filter(Column::StateHash.eq(hash(state)))
     }
 
+    /// Granted consents of a tenant whose window may be open, the one that closes last first.
+    pub fn open_for(organization_id: Uuid, tenant_id: Uuid, now: DateTime<Utc>) -> Select<Self> {
+        <Self as super::Owned>::owned_by(organization_id)
+            .filter(Column::TenantId.eq(tenant_id))
+            .filter(Column::State.eq(State::Granted))
+            .filter(Column::WindowClosesAt.gt(now))
+            .order_by_desc(Column::WindowClosesAt)
+    }
+
     /// Consents, of every organization, that nobody came back for.
     pub fn never_returned(now: DateTime<Utc>) -> Select<Self> {
         Self::find()

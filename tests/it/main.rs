@@ -1,5 +1,6 @@
 //! The whole system, end to end.
 
+mod access_change;
 mod access_tokens;
 mod audit;
 mod command_line;

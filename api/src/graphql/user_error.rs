@@ -50,6 +50,14 @@ pub enum UserErrorCode {
     AnotherEnrollment,
     /// The enrollment key has expired.
     KeyExpired,
+    /// Only a consenting user can do that, and no consent window is open: `consentUrl` leads to one.
+    ConsentRequired,
+    /// What was named is of more than one tenant.
+    DifferentTenants,
+    /// Nothing was named, or too much.
+    InvalidSelection,
+    /// There is no such level to change to.
+    InvalidLevel,
 }
 
 /// Something that the person who asked can do something about.
@@ -62,12 +70,20 @@ pub struct UserError {
     message: String,
     /// The path, inside `input`, of what it is about.
     field: Vec<String>,
+    /// Where a user who owns the subscriptions consents, within ten minutes and once, so that it is done; null if that
+    /// is not what is missing. It is told here and nowhere else.
+    consent_url: Option<String>,
 }
 
 impl UserError {
     /// An error about the field `field` of the input.
     pub fn new(code: UserErrorCode, field: &str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), field: vec![field.to_owned()] }
+        Self { code, message: message.into(), field: vec![field.to_owned()], consent_url: None }
+    }
+
+    /// Only a consenting user can do it, who starts at `url`.
+    pub fn needs_consent(field: &str, message: impl Into<String>, url: String) -> Self {
+        Self { consent_url: Some(url), ..Self::new(UserErrorCode::ConsentRequired, field, message) }
     }
 }
 

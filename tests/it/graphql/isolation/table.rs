@@ -23,8 +23,13 @@ impl Case {
 
     /// Whether it asks for something that a row has to be found for; what makes something new does not.
     pub fn names_a_row(&self) -> bool {
-        const MAKES_OR_NAMES_NONE: [&str; 4] =
-            ["startConsent", "signOutEverywhere", "diagnoseAccessToken", "registerEnrollmentKey"];
+        const MAKES_OR_NAMES_NONE: [&str; 5] = [
+            "startConsent",
+            "signOutEverywhere",
+            "diagnoseAccessToken",
+            "registerEnrollmentKey",
+            "changeOrganization",
+        ];
         !MAKES_OR_NAMES_NONE.contains(&self.name())
     }
 }
@@ -148,6 +153,13 @@ fn mutations() -> Vec<Case> {
             "operation",
         ),
         not_found(
+            "Mutation.changeAccess",
+            P::ChangeAccess,
+            "mutation($subscription: ID!) { changeAccess(input: { subscriptionIds: [$subscription],
+               level: RESOURCES_ONLY }) { operation { id } userErrors { code } } }",
+            "operation",
+        ),
+        not_found(
             "Mutation.cancelOperation",
             P::ChangeOperations,
             "mutation($operation: ID!) { cancelOperation(input: { operationId: $operation }) {
@@ -221,6 +233,12 @@ fn mutations_of_access() -> Vec<Case> {
             "Mutation.signOutEverywhere",
             P::ChangeOneself,
             "mutation { signOutEverywhere(input: {}) { userErrors { code } } }",
+            json!({ "userErrors": [] }),
+        ),
+        query(
+            "Mutation.changeOrganization",
+            P::ChangeOrganization,
+            "mutation { changeOrganization(input: {}) { userErrors { code } } }",
             json!({ "userErrors": [] }),
         ),
         query(
