@@ -53,7 +53,7 @@ pub struct Config {
     pub token_lifetime: Option<Duration>,
     /// The most rows on a page of Azure Resource Manager's lists.
     pub page_size: usize,
-    /// How many calls are remembered, at some 600 bytes each.
+    /// How many calls are remembered, at about half a kilobyte each.
     pub remembered_calls: usize,
     /// Answer by https.
     pub tls: Option<Tls>,

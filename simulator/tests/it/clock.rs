@@ -14,14 +14,15 @@ const SUBSCRIPTIONS: &str = "/subscriptions?api-version=2022-12-01";
 fn date(got: &Got) -> i64 {
     let all: Vec<_> = got.headers.get_all("date").iter().collect();
     let [date] = all.as_slice() else { panic!("{all:?}") };
-    DateTime::parse_from_rfc2822(date.to_str().unwrap()).unwrap().timestamp()
+    let date = date.to_str().expect("text");
+    DateTime::parse_from_rfc2822(date).expect("a date").timestamp()
 }
 
 fn claims(token: &str) -> Value {
     use base64::Engine;
-    let middle = token.split('.').nth(1).unwrap();
-    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(middle).unwrap();
-    serde_json::from_slice(&bytes).unwrap()
+    let middle = token.split('.').nth(1).expect("three segments");
+    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(middle).expect("base64");
+    serde_json::from_slice(&bytes).expect("JSON")
 }
 
 #[tokio::test]

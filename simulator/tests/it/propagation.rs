@@ -29,7 +29,7 @@ async fn names(cloud: &Cloud, token: &str, at: Uuid) -> BTreeSet<String> {
         "/subscriptions/{at}/providers/Microsoft.Authorization/roleAssignments?api-version=2022-04-01"
     );
     let pages = cloud.pages(token, &path).await;
-    pages.iter().flat_map(Got::rows).map(|row| row["name"].as_str().unwrap().to_owned()).collect()
+    pages.iter().flat_map(Got::rows).map(|row| row["name"].as_str().expect("a name").to_owned()).collect()
 }
 
 #[tokio::test]
@@ -138,7 +138,7 @@ async fn seconds_until_shown(seed: u64) -> Vec<i64> {
         ..Config::default()
     });
     cloud.user_token("owner").await;
-    let principal = cloud.simulator.service_principal_id().unwrap();
+    let principal = cloud.simulator.service_principal_id().expect("created by the consent");
     let automation = cloud.automation_token(ARM).await;
     let places = [0, 1, 2, 4, 5, 6, 8, 10, 11].map(|place| cloud.subscription(place));
     for (number, at) in places.into_iter().enumerate() {
