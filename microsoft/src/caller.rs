@@ -1,13 +1,10 @@
 //! Who makes a call, and the link that turns that into a token, a budget and one repeat after a 401.
 
-use std::hash::{BuildHasher, RandomState};
-
 use bytes::Bytes;
 use reqwest::Method;
 use reqwest::header::HeaderValue;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde::de::DeserializeOwned;
-use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 use uuid::Uuid;
@@ -73,11 +70,11 @@ pub(crate) struct Call {
 impl Call {
     pub fn new(method: Method, url: Url, budget: Budget) -> Self {
         Self {
+            budget: budget.by(&method),
             method,
             url,
             body: None,
             subscription: None,
-            budget,
             patience: patience::JOB,
             body_limit: body_limit::OBJECT,
             correlation_id: Uuid::new_v4(),
@@ -121,13 +118,11 @@ pub(crate) struct Link {
     service: Service,
     audience: Audience,
     base: Base,
-    /// Makes users' budgets tell apart without keeping their tokens.
-    hasher: Arc<RandomState>,
 }
 
 impl Link {
     pub fn new(http: Http, login: Login, service: Service, audience: Audience, base: Base) -> Self {
-        Self { http, login, service, audience, base, hasher: Arc::default() }
+        Self { http, login, service, audience, base }
     }
 
     pub fn base(&self) -> &Base {
@@ -170,9 +165,7 @@ impl Link {
         token: SecretString,
     ) -> Result<Reply, MicrosoftError> {
         let principal = match caller {
-            Caller::Delegated { token, .. } => {
-                Principal::Delegated(self.hasher.hash_one(token.expose_secret()))
-            }
+            Caller::Delegated { token, .. } => Principal::bearing(token),
             Caller::App { .. } | Caller::FreshApp { .. } => Principal::App,
         };
         let request = Request {

@@ -1,6 +1,7 @@
 //! Does the slow work: one file per job.
 
 pub mod audit;
+pub mod budgets;
 pub mod context;
 pub mod failures;
 mod inventory;
