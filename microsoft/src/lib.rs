@@ -87,7 +87,7 @@ pub struct Microsoft {
 impl Microsoft {
     /// Makes the client, with budgets of its own; nothing is sent yet.
     pub fn new(settings: Settings, clock: Clock) -> Result<Self, MicrosoftError> {
-        Self::over(settings, Http::new(clock)?)
+        Self::over(settings, &Http::new(clock)?)
     }
 
     /// Makes a client that spends its budgets together with all that share them; nothing is sent yet.
@@ -96,10 +96,10 @@ impl Microsoft {
         clock: Clock,
         budgets: Arc<dyn SharedBudgets>,
     ) -> Result<Self, MicrosoftError> {
-        Self::over(settings, Http::with(clock, Throttle::new(Some(budgets)))?)
+        Self::over(settings, &Http::with(clock, Throttle::new(Some(budgets)))?)
     }
 
-    fn over(settings: Settings, http: Http) -> Result<Self, MicrosoftError> {
+    fn over(settings: Settings, http: &Http) -> Result<Self, MicrosoftError> {
         let arm_base = Base::new(&settings.arm_url)?;
         let graph_base = Base::new(&settings.graph_url)?;
         let consumption = Consumption::new(http.clone(), Base::new(&settings.consumption_url)?);

@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use futures::FutureExt;
 use futures::future::{BoxFuture, join_all};
 use microsoft::{Away, Caller, Microsoft, MicrosoftError, Seen, SharedBudgets};
-use serde_json::json;
+use serde_json::{Value, json};
 use simulator::{Config, Fault, ReportView, Simulator};
 use support::app::{TestApp, automation, outcomes};
 use support::clock::TestClock;
@@ -144,10 +144,12 @@ async fn what_one_worker_learns_binds_the_other() -> Result<()> {
 
     let answers = join_all((0..60).map(|_| stage.read(1))).await;
 
-    // Within its two seconds of patience one more comes every 40 milliseconds.
-    assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 50);
+    // One more comes every 40 milliseconds, so 50 in the two seconds of patience; a little of those is over when
+    // the budget is asked. A full bucket would let all of them through.
+    let answered = answers.iter().filter(|answer| answer.is_ok()).count();
+    assert!((40..=50).contains(&answered), "{answered}");
     let held = answers.iter().filter_map(|answer| answer.as_ref().err());
-    assert!(held.map(MicrosoftError::retry_after).all(|wait| wait > Some(Duration::from_secs(2))));
+    assert!(held.map(MicrosoftError::retry_after).all(|wait| wait > Some(Duration::from_millis(1_500))));
     Ok(())
 }
 
@@ -226,12 +228,21 @@ async fn a_subscription_that_is_throttled_for_good_holds_up_no_other() -> Result
     app.run_due().await?;
 
     let early = app.operation_of(&consent).await?;
-    let done = early["steps"]["nodes"].as_array().into_iter().flatten();
-    assert_eq!(done.filter(|step| step["scanned"] == true).count(), 20, "{early}");
+    assert_eq!(states(&early, throttled), (vec!["ASSIGNING"], vec!["DONE"; 20]));
     app.simulator.faults().clear();
     app.run_jobs().await?;
     let ended = app.operation_of(&consent).await?;
-    assert_eq!(ended["state"], "SUCCEEDED", "{ended}");
-    assert_eq!(outcomes(&ended).get("GRANTED"), Some(&21));
+    assert_eq!(states(&ended, throttled), (vec!["DONE"], vec!["DONE"; 20]));
+    assert_eq!(outcomes(&ended)["GRANTED"], outcomes(&early)["GRANTED"] + 1);
     Ok(())
+}
+
+/// The states of the steps at this subscription, and of all others.
+fn states(operation: &Value, at: Uuid) -> (Vec<&str>, Vec<&str>) {
+    let steps = operation["steps"]["nodes"].as_array().into_iter().flatten();
+    let (here, others): (Vec<_>, Vec<_>) =
+        steps.partition(|step| step["subscription"]["azureSubscriptionId"] == at.to_string());
+    let [here, others] =
+        [here, others].map(|steps| steps.into_iter().filter_map(|step| step["state"].as_str()).collect());
+    (here, others)
 }

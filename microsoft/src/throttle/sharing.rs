@@ -90,7 +90,7 @@ impl Sharing {
                 Some(changed)
             }
             Ok(Err(error)) => self.failed(&*error),
-            Err(late) => self.failed(&late),
+            Err(too_slow) => self.failed(&too_slow),
         }
     }
 
