@@ -18,5 +18,6 @@ mod readme;
 mod scan;
 mod sign_in;
 mod spilled;
+mod throttle;
 mod transactions;
 mod wall;

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod audit;
+pub mod budgets;
 pub mod context;
 pub mod failures;
 mod inventory;
