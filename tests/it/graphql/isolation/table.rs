@@ -23,8 +23,13 @@ impl Case {
 
     /// Whether it asks for something that a row has to be found for; what makes something new does not.
     pub fn names_a_row(&self) -> bool {
-        const MAKES_OR_NAMES_NONE: [&str; 4] =
-            ["startConsent", "signOutEverywhere", "diagnoseAccessToken", "registerEnrollmentKey"];
+        const MAKES_OR_NAMES_NONE: [&str; 5] = [
+            "startConsent",
+            "signOutEverywhere",
+            "diagnoseAccessToken",
+            "registerEnrollmentKey",
+            "verifyReceipt",
+        ];
         !MAKES_OR_NAMES_NONE.contains(&self.name())
     }
 }
@@ -127,6 +132,12 @@ fn queries() -> Vec<Case> {
             none(),
         ),
         query("Query.auditEvents", P::ReadAudit, "{ auditEvents { totalCount nodes { id } } }", none()),
+        query(
+            "Query.verifyReceipt",
+            P::ReadConsents,
+            "{ verifyReceipt(receipt: \"nonsense\") { status } }",
+            json!({ "status": "NOT_RECOGNIZED" }),
+        ),
     ]
 }
 
