@@ -1,13 +1,17 @@
 //! `/consents/{id}/receipt`: who may, and that the three forms of a receipt are one.
 
 use anyhow::{Context as _, Result};
+use api::authentication::DevelopmentTokens;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use secrecy::ExposeSecret;
+use chrono::TimeDelta;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use support::app::TestApp;
+use support::browser::Browser;
 use support::http::client;
+use uuid::Uuid;
 
 use super::{add_calls, downloaded, get, onboarded, settled, shown};
 use crate::audit::access_token;
@@ -67,32 +71,41 @@ async fn who_may_not_is_refused_as_everywhere() -> Result<()> {
     Ok(())
 }
 
+/// The token of a new member who reaches one subscription.
+async fn limited_member(app: &TestApp, subscription: &Value) -> Result<SecretString> {
+    let query =
+        "mutation($subscription: ID!) { inviteMember(input: { displayName: \"Cole League\", role: VIEWER,
+        reach: { extent: LIMITED, subscriptionIds: [$subscription] } }) { link userErrors { code } } }";
+    let invited = app.ask(query, json!({ "subscription": subscription })).await?;
+    let link = invited["inviteMember"]["link"].as_str().with_context(|| format!("not invited: {invited}"))?;
+    let browser = Browser::of(app, "colleague")?;
+    browser.sign_in(link).await?;
+    let told = browser.ask("{ viewer { member { id } } }").await?;
+    let id = told.json["data"]["viewer"]["member"]["id"].as_str().context("nobody signed in")?;
+    let member = Uuid::try_parse(id.trim_start_matches("member:"))?;
+    let tokens = DevelopmentTokens::new(&app.services.keyring);
+    Ok(tokens.issue(member, app.clock.now() + TimeDelta::days(1)))
+}
+
 #[tokio::test]
 async fn who_is_limited_to_some_subscriptions_is_told_that_there_is_no_receipt() -> Result<()> {
     let app = TestApp::small(2, 2).await?;
     let consent = settled(&app).await?;
     let data = app.ask("{ tenants { nodes { id } } subscriptions { nodes { id } } }", json!({})).await?;
-    let tenant = json!([data["tenants"]["nodes"][0]["id"]]);
-    let query = "mutation($subscriptions: [ID!], $expiresAt: DateTime!) { createAccessToken(input: { name: \"partner\",
-        scopes: [CONSENTS_READ], expiresAt: $expiresAt, subscriptions: $subscriptions }) { secret userErrors { code } } }";
-    let expires_at = (app.clock.now() + chrono::TimeDelta::days(30)).to_rfc3339();
-    let some = json!([data["subscriptions"]["nodes"][0]["id"]]);
-    let created = app.ask(query, json!({ "subscriptions": some, "expiresAt": expires_at })).await?;
-    let limited = created["createAccessToken"]["secret"].as_str().context("no token")?.to_owned();
-    let whole = access_token(&app, &["CONSENTS_READ"], Some(&tenant)).await?;
+    let limited = limited_member(&app, &data["subscriptions"]["nodes"][0]["id"]).await?;
+    let tenants = json!([data["tenants"]["nodes"][0]["id"]]);
+    let whole = SecretString::from(access_token(&app, &["CONSENTS_READ"], Some(&tenants)).await?);
     let jws = downloaded(&app, &consent, "jws").await?;
-    let asked = format!(
-        "{{ consent(id: \"{consent}\") {{ state receipt {{ callCount }} }} verifyReceipt(receipt: \"{jws}\") {{ status }} }}"
-    );
+    let asked = "query($id: ID!, $jws: String!) { consent(id: $id) { state receipt { callCount } }
+        verifyReceipt(receipt: $jws) { status } }";
     for (token, status, verified) in [(&limited, 404, "NOT_OURS"), (&whole, 200, "VALID")] {
-        let answer = get(&app, Some(token), &format!("/consents/{consent}/receipt")).await?;
-        let told = app.answered(token, &asked).await?;
+        let answer = get(&app, Some(token.expose_secret()), &format!("/consents/{consent}/receipt")).await?;
+        let told = app.ask_as(token, asked, json!({ "id": consent, "jws": jws })).await?;
 
         assert_eq!(answer.status(), status);
-        let data = &told.json["data"];
-        assert_eq!(data["consent"]["state"], "CLOSED", "{}", told.json);
-        assert_eq!(data["consent"]["receipt"].is_object(), status == 200);
-        assert_eq!(data["verifyReceipt"]["status"], verified);
+        assert_eq!(told["data"]["consent"]["state"], "CLOSED", "{told}");
+        assert_eq!(told["data"]["consent"]["receipt"].is_object(), status == 200, "{told}");
+        assert_eq!(told["data"]["verifyReceipt"]["status"], verified);
     }
     Ok(())
 }
@@ -102,7 +115,7 @@ async fn all_forms_are_of_the_same_calls_however_many_there_are() -> Result<()> 
     let app = TestApp::small(1, 1).await?;
     let consent = onboarded(&app).await?;
     add_calls(&app, &consent, 1_200).await?;
-    app.clock.advance(chrono::TimeDelta::minutes(2));
+    app.clock.advance(TimeDelta::minutes(2));
 
     let json = downloaded(&app, &consent, "json").await?;
     let csv = downloaded(&app, &consent, "csv").await?;
@@ -131,7 +144,7 @@ async fn all_forms_are_of_the_same_calls_however_many_there_are() -> Result<()> 
     assert_eq!(stated["csvSha256"], sha256(&csv));
     assert_eq!(csv.matches("\r\n").count(), calls.len() + 1);
     // Nothing of a final receipt moves any more.
-    app.clock.advance(chrono::TimeDelta::days(20));
+    app.clock.advance(TimeDelta::days(20));
     assert_eq!(downloaded(&app, &consent, "json").await?, json);
     Ok(())
 }
