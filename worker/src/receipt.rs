@@ -131,11 +131,13 @@ impl Export {
     }
 
     fn close(&self, statement: &Statement, piece: &mut String) {
-        let signed = statement.sign(&self.key);
-        match self.format {
-            Format::Json => piece.push_str(&format!("\n],\"receipt\":\"{signed}\"}}\n")),
-            Format::Csv => {}
-            Format::Jws => piece.push_str(&signed),
-        }
+        let (before, after) = match self.format {
+            Format::Json => ("\n],\"receipt\":\"", "\"}\n"),
+            Format::Csv => return,
+            Format::Jws => ("", ""),
+        };
+        piece.push_str(before);
+        piece.push_str(&statement.sign(&self.key));
+        piece.push_str(after);
     }
 }

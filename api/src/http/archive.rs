@@ -101,8 +101,8 @@ impl Archive {
         };
         let query = request.query_string().to_owned();
         let asked = Asked { presented, origin: origin(request), query };
-        let begun = self.runtime.spawn(begin(self.clone(), asked).in_current_span()).await;
-        match begun.unwrap_or_else(|error| Err(broken(&error))) {
+        let answered = self.runtime.spawn(begin(self.clone(), asked).in_current_span()).await;
+        match answered.unwrap_or_else(|error| Err(broken(&error))) {
             Ok(download) => HttpResponse::Ok()
                 .content_type(download.content_type)
                 .insert_header((CACHE_CONTROL, "no-store"))

@@ -8,6 +8,7 @@ use entity::receipt::{as_of, scope_of};
 use entity::{consent, delegated_call};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, DbErr, QueryFilter, QuerySelect};
+use url::Url;
 use uuid::Uuid;
 use worker::receipt::Format;
 
@@ -16,7 +17,7 @@ use crate::graphql::ids::Kind;
 use crate::graphql::int;
 use crate::graphql::pager::{Connection, KeyOf, OrderDirection, Paging, Sort, page};
 use crate::graphql::scalars::{DateTime, Guid};
-use crate::graphql::scope::{Scope, internal};
+use crate::graphql::scope::Scope;
 use crate::graphql::stored::{Row, Stored};
 use crate::permission::Permission;
 
@@ -137,7 +138,7 @@ impl DelegatedCall {
 /// The receipts of consents that were read together.
 pub(super) struct Receipts {
     /// Those that the viewer may read.
-    readable: Batch<()>,
+    readable: Batch<Uuid>,
     call_counts: Batch<i64>,
 }
 
@@ -160,17 +161,21 @@ impl Receipts {
         // Who is not limited reads all of them.
         let readable = scope.viewer.limited_by.is_none()
             || this.readable.get(consent.id, |ids| readable(scope, ids)).await?.is_some();
-        Ok(readable.then(|| Receipt { consent: consent.clone(), siblings: Arc::clone(this) }))
+        let is_final = as_of(consent, scope.services.clock.now()).1;
+        let public_url = scope.services.public_url.clone();
+        let receipt =
+            || Receipt { consent: consent.clone(), is_final, public_url, siblings: Arc::clone(this) };
+        Ok(readable.then(receipt))
     }
 }
 
-async fn readable(scope: Scope<'_>, consents: Vec<Uuid>) -> Result<HashMap<Uuid, ()>, DbErr> {
+async fn readable(scope: Scope<'_>, consents: Vec<Uuid>) -> Result<HashMap<Uuid, Uuid>, DbErr> {
     let viewer = scope.viewer;
     let rows = consent::Entity::with_receipt(viewer.organization_id, viewer.limited_by)
         .filter(consent::Column::Id.is_in(consents))
         .all(scope.database())
         .await?;
-    Ok(rows.into_iter().map(|row| (row.id, ())).collect())
+    Ok(rows.into_iter().map(|row| (row.id, row.id)).collect())
 }
 
 async fn call_counts(scope: Scope<'_>, consents: Vec<Uuid>) -> Result<HashMap<Uuid, i64>, DbErr> {
@@ -190,6 +195,8 @@ async fn call_counts(scope: Scope<'_>, consents: Vec<Uuid>) -> Result<HashMap<Uu
 /// A receipt.
 pub struct Receipt {
     consent: consent::Model,
+    is_final: bool,
+    public_url: Url,
     siblings: Arc<Receipts>,
 }
 
@@ -200,9 +207,8 @@ impl Receipt {
     /// Whether nothing can be added any more: two minutes after the window has closed. From then on the receipt is the
     /// same for good.
     #[graphql(name = "final")]
-    async fn is_final(&self, ctx: &Context<'_>) -> Result<bool> {
-        let now = Scope::of(ctx, Permission::ReadConsents)?.services.clock.now();
-        Ok(as_of(&self.consent, now).1)
+    async fn is_final(&self) -> bool {
+        self.is_final
     }
 
     /// Object id of the consenting user, in whose name the calls were made; null if Microsoft did not tell it.
@@ -229,27 +235,24 @@ impl Receipt {
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<Connection<DelegatedCall>> {
         let scope = Scope::of(ctx, Permission::ReadConsents)?;
-        let list = scope.owned().filter(delegated_call::Column::ConsentId.eq(self.consent.id));
+        let calls = scope.owned().filter(delegated_call::Column::ConsentId.eq(self.consent.id));
         let sort = Sort {
             name: "begun",
             expression: Expr::col(delegated_call::Column::Id.as_column_ref()),
             key: KeyOf::Id(|row: &delegated_call::Model| row.id),
             direction: OrderDirection::Asc,
         };
-        page(scope, list, sort, &Paging { first, after, last, before }).await
+        page(scope, calls, sort, &Paging { first, after, last, before }).await
     }
 
     /// Where the receipt is downloaded by GET, with the same token. Each download is in the audit. The key by which it
     /// was signed is at `/.well-known/tenantry-receipt-keys`, as a JWK set.
     async fn download_url(
         &self,
-        ctx: &Context<'_>,
         #[graphql(default, desc = "How it is written.")] format: ReceiptFormat,
-    ) -> Result<String> {
-        let public_url = &Scope::of(ctx, Permission::ReadConsents)?.services.public_url;
+    ) -> String {
+        let public_url = self.public_url.as_str().trim_end_matches('/');
         let (id, format) = (Kind::Consent.id(self.consent.id), Format::from(format).as_str());
-        // With a dot in front, since a colon ends a scheme.
-        let url = public_url.join(&format!("./consents/{}/receipt?format={format}", *id));
-        Ok(url.map_err(|error| internal(&error))?.into())
+        format!("{public_url}/consents/{}/receipt?format={format}", *id)
     }
 }
