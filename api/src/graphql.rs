@@ -63,6 +63,7 @@ pub struct Query(
     diagnosis::DiagnoseAccessToken,
     enrollment_key::EnrollmentKeys,
     audit::AuditEvents,
+    consent::VerifyReceipt,
 );
 
 /// What can be started or stopped. Each says which role it needs of a member, and which
@@ -115,4 +116,9 @@ pub fn sdl() -> String {
 /// A count as GraphQL's `Int`, which has 32 bits.
 fn int(count: i64) -> i32 {
     i32::try_from(count).unwrap_or(if count < 0 { i32::MIN } else { i32::MAX })
+}
+
+/// The consent that a global id names; none: it is no such id.
+pub(crate) fn consent_id(id: &async_graphql::ID) -> Option<uuid::Uuid> {
+    ids::Kind::Consent.row(id).ok()
 }

@@ -172,6 +172,17 @@ impl Entity {
             .order_by_desc(Column::WindowClosesAt)
     }
 
+    /// The consents of an organization that have a receipt, for whoever may read that: it tells of every
+    /// subscription of the tenant, so `limited_by` has to reach all of them.
+    pub fn with_receipt(organization_id: Uuid, limited_by: Option<Uuid>) -> Select<Self> {
+        let granted =
+            <Self as super::Owned>::owned_by(organization_id).filter(Column::GrantedAt.is_not_null());
+        match limited_by {
+            Some(holder) => granted.filter(crate::reach::whole_tenants(Column::TenantId, holder)),
+            None => granted,
+        }
+    }
+
     /// Consents, of every organization, that nobody came back for.
     pub fn never_returned(now: DateTime<Utc>) -> Select<Self> {
         Self::find()

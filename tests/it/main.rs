@@ -15,6 +15,7 @@ mod processes;
 mod progress;
 mod queue;
 mod readme;
+mod receipt;
 mod scan;
 mod sign_in;
 mod spilled;

@@ -12,6 +12,7 @@ pub mod keys;
 pub mod operations;
 pub mod progress;
 pub mod queue;
+pub mod receipt;
 mod redis;
 mod scan;
 pub mod transaction;

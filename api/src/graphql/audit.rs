@@ -85,6 +85,8 @@ pub enum AuditAction {
     AuditExported,
     /// Secrets were sealed again, under a new key.
     KeysRotated,
+    /// The receipt of a consent was exported.
+    ReceiptExported,
 }
 
 /// What somebody who did something is.

@@ -1,7 +1,9 @@
 //! A consent: one grant by a consenting user, with a window.
 
 mod consents;
+mod receipt;
 mod start_consent;
+mod verify_receipt;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,6 +15,7 @@ use uuid::Uuid;
 
 pub use consents::Consents;
 pub use start_consent::StartConsent;
+pub use verify_receipt::VerifyReceipt;
 
 use super::batch::Batch;
 use super::failure::Failure;
@@ -23,6 +26,7 @@ use super::scope::{Scope, or_null};
 use super::stored::{Identified, Row, Stored};
 use super::tenant::Tenant;
 use crate::permission::Permission;
+use receipt::{Receipt, Receipts};
 
 /// What is consented for.
 #[derive(Enum, Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,6 +65,7 @@ struct Siblings {
     tenants: Batch<Tenant>,
     /// By the consent's id.
     operations: Batch<Operation>,
+    receipts: Arc<Receipts>,
 }
 
 impl Stored for Consent {
@@ -76,6 +81,7 @@ impl Stored for Consent {
         let siblings = Arc::new(Siblings {
             tenants: Batch::of(rows.iter().filter_map(|row| row.tenant_id)),
             operations: Batch::of(rows.iter().map(|row| row.id)),
+            receipts: Arc::new(Receipts::of(&rows)),
         });
         rows.into_iter().map(|row| Self { row, siblings: Arc::clone(&siblings) }).collect()
     }
@@ -153,6 +159,12 @@ impl Consent {
     /// When the delegated token was erased; null while it is held.
     async fn erased_at(&self) -> Option<DateTime> {
         self.row.erased_at.map(Into::into)
+    }
+
+    /// Every call that was made while impersonating the consenting user. Null until it is granted, and for whoever is
+    /// limited to some subscriptions of the tenant: it tells of all of them.
+    async fn receipt(&self, ctx: &Context<'_>) -> Option<Receipt> {
+        or_null(ctx, Receipts::find(&self.siblings.receipts, ctx, &self.row).await)
     }
 }
 

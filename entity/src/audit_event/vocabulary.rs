@@ -99,6 +99,9 @@ pub enum Action {
     /// Secrets were sealed again, under a new key.
     #[sea_orm(string_value = "KEYS_ROTATED")]
     KeysRotated,
+    /// The receipt of a consent was exported.
+    #[sea_orm(string_value = "RECEIPT_EXPORTED")]
+    ReceiptExported,
 }
 
 /// What somebody who did something is.

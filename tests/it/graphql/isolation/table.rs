@@ -23,12 +23,13 @@ impl Case {
 
     /// Whether it asks for something that a row has to be found for; what makes something new does not.
     pub fn names_a_row(&self) -> bool {
-        const MAKES_OR_NAMES_NONE: [&str; 5] = [
+        const MAKES_OR_NAMES_NONE: [&str; 6] = [
             "startConsent",
             "signOutEverywhere",
             "diagnoseAccessToken",
             "registerEnrollmentKey",
             "changeOrganization",
+            "verifyReceipt",
         ];
         !MAKES_OR_NAMES_NONE.contains(&self.name())
     }
@@ -132,6 +133,12 @@ fn queries() -> Vec<Case> {
             none(),
         ),
         query("Query.auditEvents", P::ReadAudit, "{ auditEvents { totalCount nodes { id } } }", none()),
+        query(
+            "Query.verifyReceipt",
+            P::ReadConsents,
+            "{ verifyReceipt(receipt: \"nonsense\") { status } }",
+            json!({ "status": "NOT_RECOGNIZED" }),
+        ),
     ]
 }
 
