@@ -4,6 +4,7 @@ mod consents;
 mod receipt;
 mod start_consent;
 mod verify_receipt;
+mod window;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use super::stored::{Identified, Row, Stored};
 use super::tenant::Tenant;
 use crate::permission::Permission;
 use receipt::{Receipt, Receipts};
+use window::ConsentWindow;
 
 /// What is consented for.
 #[derive(Enum, Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -154,6 +156,12 @@ impl Consent {
     /// When the window closes, or has closed, at the latest; null until it is granted.
     async fn closes_at(&self) -> Option<DateTime> {
         self.row.window_closes_at.map(Into::into)
+    }
+
+    /// The time in which Tenantry may act as the consenting user; null until it is granted.
+    async fn window(&self, ctx: &Context<'_>) -> Option<ConsentWindow> {
+        let now = Scope::of(ctx, Permission::ReadConsents).map(|scope| scope.services.clock.now());
+        or_null(ctx, now.map(|now| ConsentWindow::of(&self.row, now)))
     }
 
     /// When the delegated token was erased; null while it is held.
