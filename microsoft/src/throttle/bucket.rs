@@ -129,7 +129,7 @@ mod tests {
 
     impl Theirs {
         fn take(&mut self, at: Duration) -> bool {
-            let flowed = u64::try_from((at - self.at).as_micros()).expect("a short test") * 10;
+            let flowed = u64::try_from(at.saturating_sub(self.at).as_micros()).expect("a short test") * 10;
             (self.millionths, self.at) = ((self.millionths + flowed).min(200_000_000), at);
             // Our floating numbers are off by less than this.
             let is_there = self.millionths >= 999_900;

@@ -156,8 +156,8 @@ mod tests {
         Moment::after(Duration::from_hours(1))
     }
 
-    fn left(remaining: u32) -> Option<Reading> {
-        Some(Reading { remaining, resets_after: None })
+    fn left(remaining: u32) -> Reading {
+        Reading { remaining, resets_after: None }
     }
 
     #[test]
@@ -174,7 +174,7 @@ mod tests {
         let mut lost = State::new(Budget::ArmReads, start());
         let tickets: Vec<_> = (0..3).map(|_| lost.take(start(), NOW).expect("a full bucket")).collect();
         let mut state = State::new(Budget::ArmReads, start());
-        state.end(tickets[2], start(), left(0));
+        state.end(tickets[2], start(), Some(left(0)));
         assert!(state.take(start(), NOW).is_ok());
     }
 
@@ -186,7 +186,7 @@ mod tests {
         }
         let later = start() + LONGEST_CALL;
         let ticket = state.take(later, NOW).expect("a full bucket");
-        state.end(ticket, later, left(2));
+        state.end(ticket, later, Some(left(2)));
         assert_eq!((0..9).filter(|_| state.take(later, NOW).is_ok()).count(), 2);
     }
 
@@ -212,7 +212,7 @@ mod tests {
             let mut state = State::new(budget, start());
             let ticket = state.take(start(), NOW).expect("a full budget");
             state.take(start(), NOW).expect("a full budget");
-            state.end(ticket, start(), left(7));
+            state.end(ticket, start(), Some(left(7)));
             state.refused(start(), Duration::from_secs(1));
             let written = serde_json::to_vec(&state).expect("a state");
             let read: State = serde_json::from_slice(&written).expect("the same state");
