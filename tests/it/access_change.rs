@@ -350,3 +350,39 @@ async fn an_assignment_whose_answer_was_lost_is_known_as_ours() -> Result<()> {
     assert_eq!(first(&back), json!(["CHANGED", null, "READ_TAGS", ["READER"]]), "it was not removed");
     Ok(())
 }
+
+#[tokio::test]
+async fn an_assignment_whose_answer_was_lost_is_still_ours_to_the_next_consent() -> Result<()> {
+    let tenant = Tenant::connected(1).await?;
+    let put = "/subscriptions/*/providers/microsoft.authorization/roleassignments/*";
+    tenant.app.simulator.faults().plan(Fault::on("PUT", put).truncate().times(100));
+    tenant.consent_to(&tenant.ids, "WRITE_TAGS").await?;
+    tenant.app.run_due().await?;
+    tenant.app.simulator.faults().clear();
+    tenant.app.clock.advance(TimeDelta::hours(2));
+    tenant.app.run_jobs().await?;
+    assert_eq!(first(&tenant.last().await?)[0], "NEEDS_RECONSENT");
+    assert_eq!(tenant.app.simulator.assignments_at(tenant.azure[0]), 2, "the role that nobody heard of");
+
+    tenant.change("WRITE_TAGS").await?;
+    let back = tenant.change("READ_TAGS").await?;
+
+    assert_eq!(first(&back), json!(["CHANGED", null, "READ_TAGS", ["READER"]]));
+    assert_eq!(tenant.app.simulator.assignments_at(tenant.azure[0]), 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_change_that_is_given_up_is_taken_back() -> Result<()> {
+    let tenant = Tenant::connected(1).await?;
+    let permissions = "/subscriptions/*/providers/microsoft.authorization/permissions";
+    // The consenting user's look is answered, the service principal's is not understood.
+    let odd = Fault::on("GET", permissions).after(1).answer(400, &[], r#"{"error":{"code":"Odd"}}"#);
+    tenant.app.simulator.faults().plan(odd);
+
+    let operation = tenant.change("WRITE_TAGS").await?;
+
+    assert_eq!(first(&operation), json!(["ROLLED_BACK", "UNEXPECTED_ANSWER", "READ_TAGS", ["READER"]]));
+    assert_eq!(tenant.app.simulator.assignments_at(tenant.azure[0]), 1);
+    Ok(())
+}

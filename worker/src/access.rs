@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use crate::context::Context;
 use crate::job::JobError;
-use crate::{failures, window};
+use crate::{failures, operations, window};
 
 /// What lets a user give roles to others.
 pub(crate) const ASSIGN: &str = "Microsoft.Authorization/roleAssignments/write";
@@ -197,12 +197,39 @@ impl<'a> Work<'a> {
         Ok(())
     }
 
-    /// A job was given up: a step that was changing roles ends, and says why.
+    /// A job was given up: a step that was changing roles ends, and says why. One that may have added roles takes
+    /// them back first; what even that cannot remove stays listed.
     pub(crate) async fn give_up(&mut self, failure: Failure) -> Result<(), JobError> {
+        let has_added = self.needed().is_some() && self.step.roles_added.is_some();
+        if has_added && self.step.state.changes_access() && self.step.state != State::RollingBack {
+            self.step.failure = Some(failure);
+            self.move_to(State::RollingBack).await?;
+            return Ok(operations::ring(&self.context.queue, &self.operation).await?);
+        }
         if self.step.state.changes_access() {
             self.done(Outcome::Failed, Some(failure)).await?;
         }
         Ok(())
+    }
+}
+
+/// What stopped the work on a step.
+enum Stopped {
+    /// Microsoft refused: the step has an outcome.
+    Microsoft(MicrosoftError),
+    /// The attempt failed.
+    Job(JobError),
+}
+
+impl From<MicrosoftError> for Stopped {
+    fn from(error: MicrosoftError) -> Self {
+        Self::Microsoft(error)
+    }
+}
+
+impl From<JobError> for Stopped {
+    fn from(error: JobError) -> Self {
+        Self::Job(error)
     }
 }
 

@@ -178,6 +178,20 @@ pub(crate) async fn end_with(
     end(context, operation, Some(failure)).await
 }
 
+/// Ends the operation because the job that takes it on was given up.
+pub(crate) async fn give_up(
+    context: &Context,
+    organization_id: Uuid,
+    operation_id: Uuid,
+    why: &anyhow::Error,
+) -> Result<(), anyhow::Error> {
+    let found = find(context, organization_id, operation_id).await?;
+    if let Some(operation) = found.filter(|operation| !operation.state.is_final()) {
+        end_with(context, &operation, failures::of_job(why)).await?;
+    }
+    Ok(())
+}
+
 async fn end_steps(
     context: &Context,
     operation: &operation::Model,

@@ -1,12 +1,14 @@
 //! Adds the roles that are missing, as the consenting user.
 
-use entity::operation_step::{Outcome, Roles, State};
+use entity::Owned;
+use entity::operation_step::{self, Outcome, Roles, State};
 use entity::role_assignment::Origin;
 use entity::subscription::AzureState;
 use microsoft::{Caller, MicrosoftError, Role, RoleAssignment};
+use sea_orm::{ColumnTrait, QueryFilter};
 use uuid::Uuid;
 
-use super::{ASSIGN, REMOVE, SWAP, Work, record};
+use super::{ASSIGN, REMOVE, SWAP, Stopped, Work, record};
 use crate::failures;
 use crate::job::JobError;
 
@@ -75,7 +77,8 @@ impl Work<'_> {
         };
         let missing: Vec<_> = wanted.iter().copied().filter(|role| !held.has(*role)).collect();
         let is_swap = self.needed().is_some() && held.direct.iter().any(|one| !wanted.contains(&one.role));
-        let is_resumed = self.step.roles_added.is_some();
+        let own = self.step.roles_added.clone().unwrap_or_default().0;
+        let is_resumed = held.direct.iter().any(|one| is_ours(one, &own));
         if (!missing.is_empty() || is_swap) && !is_resumed {
             if let Some(refused) = self.forbids(user, is_swap || self.needed().is_some()).await? {
                 return Ok(refused);
@@ -84,9 +87,19 @@ impl Work<'_> {
                 return Ok(Grant::Refused(Outcome::NeedsReconsent, failures::window_too_short()));
             }
         }
-        let planned = missing.iter().map(|role| role.definition_id());
-        self.plan(planned.collect()).await?;
-        self.add(user, principal_id, &held, wanted, &missing).await
+        let planned = self.planned().await?;
+        self.plan(missing.iter().map(|role| role.definition_id()).collect()).await?;
+        self.add(user, principal_id, &held, wanted, &missing, &planned).await
+    }
+
+    /// Roles that this step or an earlier one was about to add at the subscription: an answer may have been lost.
+    async fn planned(&self) -> Result<Vec<Uuid>, JobError> {
+        let steps = operation_step::Entity::owned_by(self.step.organization_id)
+            .filter(operation_step::Column::SubscriptionId.eq(self.step.subscription_id))
+            .filter(operation_step::Column::RolesAdded.is_not_null())
+            .all(&self.context.database)
+            .await?;
+        Ok(steps.into_iter().filter_map(|step| step.roles_added).flat_map(|roles| roles.0).collect())
     }
 
     async fn held(&self, user: &Caller, principal_id: Uuid) -> Result<Held, MicrosoftError> {
@@ -134,14 +147,13 @@ impl Work<'_> {
         held: &Held,
         wanted: &[Role],
         missing: &[Role],
+        planned: &[Uuid],
     ) -> Result<Grant, Stopped> {
         let azure_id = self.subscription.azure_subscription_id;
-        let planned = self.step.roles_added.clone().unwrap_or_default().0;
         let mut grants = Vec::new();
         for one in &held.direct {
-            // Its name is ours, and it was not there when this step first looked.
-            let is_ours = !one.adopted && planned.contains(&one.role.definition_id());
-            grants.push((one.clone(), if is_ours { Origin::Ours } else { Origin::Adopted }));
+            let origin = if is_ours(one, planned) { Origin::Ours } else { Origin::Adopted };
+            grants.push((one.clone(), origin));
         }
         grants.extend(held.inherited.iter().map(|one| (one.clone(), Origin::Inherited)));
         for role in missing {
@@ -159,20 +171,7 @@ impl Work<'_> {
     }
 }
 
-/// Why nothing was granted.
-enum Stopped {
-    Microsoft(MicrosoftError),
-    Job(JobError),
-}
-
-impl From<MicrosoftError> for Stopped {
-    fn from(error: MicrosoftError) -> Self {
-        Self::Microsoft(error)
-    }
-}
-
-impl From<JobError> for Stopped {
-    fn from(error: JobError) -> Self {
-        Self::Job(error)
-    }
+/// Whether an assignment bears the name that ours get, and we were about to make it.
+fn is_ours(assignment: &RoleAssignment, planned: &[Uuid]) -> bool {
+    !assignment.adopted && planned.contains(&assignment.role.definition_id())
 }

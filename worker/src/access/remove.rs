@@ -3,24 +3,12 @@
 use entity::operation_step::{Outcome, State};
 use entity::role_assignment::{self, Origin};
 use entity::{Failure, Owned};
-use microsoft::{Caller, MicrosoftError, Role};
+use microsoft::{Caller, Role};
 use sea_orm::{ColumnTrait, PaginatorTrait, QueryFilter, QueryOrder};
 
-use super::{Work, record};
+use super::{Stopped, Work, record};
 use crate::failures;
 use crate::job::JobError;
-
-/// Why not everything was removed.
-enum Stopped {
-    Microsoft(MicrosoftError),
-    Job(JobError),
-}
-
-impl<E: Into<JobError>> From<E> for Stopped {
-    fn from(error: E) -> Self {
-        Self::Job(error.into())
-    }
-}
 
 impl Work<'_> {
     /// Removes those of our assignments that the level does not need. Leaves the step `Scanning`, `RollingBack` or
@@ -95,7 +83,7 @@ impl Work<'_> {
         let planned = self.step.roles_added.clone().unwrap_or_default().0;
         let azure_id = self.subscription.azure_subscription_id;
         let held = self.context.microsoft.arm().role_assignments(user, azure_id, principal_id).await;
-        for one in held.map_err(Stopped::Microsoft)? {
+        for one in held? {
             let is_planned = planned.contains(&one.role.definition_id());
             if is_planned && !one.adopted && !one.is_inherited_at(azure_id) {
                 record::found(self, &one).await?;

@@ -55,11 +55,7 @@ impl Job for OnboardTenant {
     }
 
     async fn give_up(&self, context: &Context, why: &anyhow::Error) -> Result<(), anyhow::Error> {
-        let found = operations::find(context, self.organization_id, self.operation_id).await?;
-        if let Some(operation) = found.filter(|operation| !operation.state.is_final()) {
-            operations::end_with(context, &operation, failures::of_job(why)).await?;
-        }
-        Ok(())
+        operations::give_up(context, self.organization_id, self.operation_id, why).await
     }
 }
 

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::context::Context;
 use crate::job::{Job, JobError};
-use crate::{failures, operations};
+use crate::operations;
 
 /// Takes an operation whose steps are known from wherever its rows say it is.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -34,10 +34,6 @@ impl Job for ResumeOperation {
     }
 
     async fn give_up(&self, context: &Context, why: &anyhow::Error) -> Result<(), anyhow::Error> {
-        let found = operations::find(context, self.organization_id, self.operation_id).await?;
-        if let Some(operation) = found.filter(|operation| !operation.state.is_final()) {
-            operations::end_with(context, &operation, failures::of_job(why)).await?;
-        }
-        Ok(())
+        operations::give_up(context, self.organization_id, self.operation_id, why).await
     }
 }

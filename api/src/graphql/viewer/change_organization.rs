@@ -28,7 +28,7 @@ pub struct ChangeOrganizationInput {
 pub struct ChangeOrganizationPayload {
     /// The organization.
     organization: Option<Organization>,
-    /// Why nothing was changed: there is no reason yet.
+    /// Why nothing was changed. It is empty: nothing that a person could mend refuses this.
     user_errors: Vec<UserError>,
     /// What came in the input.
     client_mutation_id: Option<String>,
