@@ -46,6 +46,8 @@ impl Tenant {
         let url = asked["userErrors"][0]["consentUrl"].as_str().context(asked.to_string())?;
         let page = Person::new("owner").consent(url, Decision::Accept).await?;
         assert_eq!(page.status, 200, "{}", page.body);
+        let role = if level == "WRITE_TAGS" { "Tag Contributor role" } else { "Reader role" };
+        assert!(page.body.contains(role), "the owner is not told of it: {}", page.body);
         Ok(())
     }
 

@@ -52,7 +52,7 @@ async fn accept(services: &Services, returned: Returned) -> Result<Page, Page> {
             if let Some(operation) = operation {
                 ring(services, &operation).await;
             }
-            Ok(Page::granted())
+            Ok(Page::granted(&consent.work()))
         }
         Err(Refused { failure, correlation_id }) => {
             tracing::warn!(consent.id = %consent.id, failure.code, failure.trace_id, "consent not granted");

@@ -1,20 +1,33 @@
 //! The pages that the consenting user sees.
 
-use entity::Failure;
 use entity::consent::{self, State};
+use entity::subscription::AccessLevel;
+use entity::{Failure, Work};
 
 use crate::page::Page;
 
 impl Page {
-    pub(super) fn granted() -> Self {
-        Self::new(
-            200,
-            "GRANTED",
-            "Thank you, the consent is granted",
-            "Tenantry now assigns itself the Reader role where you may grant it, and takes inventory. Your \
-             own access is erased as soon as the roles are assigned, after an hour at the latest. You can \
-             close this page.",
-        )
+    /// Says what is done now in the consenting user's name.
+    pub(super) fn granted(work: &Work) -> Self {
+        let done = match work {
+            Work::ChangeAccess { level: AccessLevel::WriteTags, .. } => {
+                "Tenantry now assigns itself the Tag Contributor role at the subscriptions that it was asked to \
+                 write tags in, and then removes roles of its own that this does not need."
+            }
+            Work::ChangeAccess { .. } => {
+                "Tenantry now assigns itself the Reader role at the subscriptions that it was asked to only read, \
+                 and then removes roles of its own that this does not need."
+            }
+            Work::Onboard { .. } => {
+                "Tenantry now assigns itself the Reader role where you may grant it, and takes inventory."
+            }
+            Work::Scan | Work::Disconnect { .. } | Work::Hold => "Tenantry now does what it was asked to.",
+        };
+        let message = format!(
+            "{done} Your own access is erased as soon as that is done, after an hour at the latest. You can close \
+             this page."
+        );
+        Self::new(200, "GRANTED", "Thank you, the consent is granted", &message)
     }
 
     pub(super) fn unknown() -> Self {
