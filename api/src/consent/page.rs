@@ -1,20 +1,29 @@
 //! The pages that the consenting user sees.
 
-use entity::Failure;
 use entity::consent::{self, State};
+use entity::{Failure, Work};
 
 use crate::page::Page;
 
 impl Page {
-    pub(super) fn granted() -> Self {
-        Self::new(
-            200,
-            "GRANTED",
-            "Thank you, the consent is granted",
-            "Tenantry now assigns itself the Reader role where you may grant it, and takes inventory. Your \
-             own access is erased as soon as the roles are assigned, after an hour at the latest. You can \
-             close this page.",
-        )
+    /// The consent is granted, and this begins.
+    pub(super) fn granted(work: &Work) -> Self {
+        let message = match work {
+            Work::Onboard { .. } => {
+                "Tenantry now assigns itself the Reader role where you may grant it, and takes inventory. Your own \
+                 access is erased as soon as the roles are assigned, after an hour at the latest. You can close \
+                 this page."
+            }
+            Work::Hold => {
+                "For up to an hour Tenantry does, in your name, what the members of the organization ask for. Then \
+                 your own access is erased. You can close this page."
+            }
+            Work::Scan | Work::ChangeAccess { .. } | Work::Disconnect { .. } => {
+                "Tenantry now does what it was asked for. Your own access is erased as soon as that is done, after \
+                 an hour at the latest. You can close this page."
+            }
+        };
+        Self::new(200, "GRANTED", "Thank you, the consent is granted", message)
     }
 
     pub(super) fn unknown() -> Self {
