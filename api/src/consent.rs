@@ -9,6 +9,7 @@ mod page;
 mod start;
 
 pub use callback::{Returned, receive};
+pub(crate) use start::ask_within;
 pub use start::{Asking, StartConsentError, ask, start, visit};
 
 use entity::{Keyring, consent};
@@ -16,6 +17,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use worker::keys;
 
+use crate::owner_link;
 use crate::page::Page;
 use crate::services::Services;
 
@@ -54,5 +56,6 @@ async fn pending(services: &Services, state: &SecretString) -> Result<consent::M
     if consent.expires_at <= services.clock.now() {
         return Err(Page::expired());
     }
+    owner_link::admit(services, &consent).await?;
     Ok(consent)
 }

@@ -9,6 +9,7 @@
 //! | `stored.rs` | from rows to objects: the finders |
 //! | `batch.rs` | why a page costs the same number of statements however long it is |
 //! | `pager.rs` | pages of any list |
+//! | `live.rs` | live queries: a row, read again whenever it has moved on |
 //! | `text.rs` | how texts are compared, the same on both databases |
 //! | `user_error.rs`, `failure.rs` | what a person can do something about |
 
@@ -21,10 +22,12 @@ mod enrollment_key;
 mod failure;
 mod ids;
 mod invitation;
+mod live;
 mod member;
 mod names;
 mod node;
 mod operation;
+mod owner_link;
 mod pager;
 mod reach;
 mod resource;
@@ -64,6 +67,7 @@ pub struct Query(
     enrollment_key::EnrollmentKeys,
     audit::AuditEvents,
     consent::VerifyReceipt,
+    owner_link::OwnerLinks,
 );
 
 /// What can be started or stopped. Each says which role it needs of a member, and which
@@ -89,12 +93,16 @@ pub struct Mutation(
     enrollment_key::RegisterEnrollmentKey,
     enrollment_key::CheckEnrollmentKey,
     enrollment_key::RemoveEnrollmentKey,
+    consent::AddSubscriptions,
+    consent::CloseWindow,
+    owner_link::CreateOwnerLink,
+    owner_link::RevokeOwnerLink,
 );
 
 /// What can be watched while it happens. The viewer is asked for again while it is watched.
 #[derive(MergedSubscription, Default)]
 #[graphql(name = "Subscription")]
-pub struct LiveQuery(operation::FollowOperation);
+pub struct LiveQuery(operation::FollowOperation, consent::FollowConsent);
 
 /// The schema, answering with `services`; without them it can be described and nothing more. A request has to
 /// bring its [`Viewer`](crate::viewer::Viewer) along as data.

@@ -6,6 +6,7 @@
 //! | `/graphql/ws` | live queries, `graphql-transport-ws` |
 //! | `/sign-in`, `/sign-in/callback`, `/sign-out` | members sign in with a browser on our own origin |
 //! | `/consent/start`, `/consent/callback` | consenting users go to Microsoft and come back |
+//! | `/owner-link` | owners who have no account here start the one consent that they are asked for |
 //! | `/audit/export` | the audit, as lines of JSON |
 //! | `/consents/{id}/receipt` | the receipt of a consent, as JSON, CSV or a signed statement |
 //! | `/.well-known/tenantry-receipt-keys` | the key by which anybody can check a receipt |
@@ -31,6 +32,7 @@ mod graphql;
 mod health;
 mod media;
 mod origins;
+mod owner_link;
 mod parameters;
 mod receipt;
 mod seal;

@@ -6,6 +6,7 @@ pub mod error;
 pub mod graphql;
 pub mod http;
 pub mod limits;
+pub mod owner_link;
 pub mod page;
 pub mod permission;
 pub mod services;

@@ -6,6 +6,7 @@ use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr};
 use url::Url;
 use worker::progress::Progress;
 use worker::queue::Queue;
+use worker::window::Means;
 
 /// What the api has at hand to answer a request. Cheap to clone.
 #[derive(Clone)]
@@ -22,10 +23,17 @@ pub struct Services {
     pub clock: Clock,
     /// Where jobs are pushed.
     pub queue: Queue,
-    /// Where live queries hear that an operation moved on.
+    /// Where live queries hear that an operation or a consent moved on.
     pub progress: Progress,
     /// Under which address people and Microsoft reach this api.
     pub public_url: Url,
+}
+
+impl<'a> From<&'a Services> for Means<'a> {
+    fn from(services: &'a Services) -> Self {
+        let Services { database, keyring, clock, queue, progress, .. } = services;
+        Self { database, keyring, clock, queue, progress }
+    }
 }
 
 impl Services {

@@ -116,6 +116,8 @@ pub struct Model {
     pub closed_because: Option<Closed>,
     /// When the last delegated call was made. Time never runs backwards from here, whatever a clock says.
     pub last_call_at: Option<DateTimeUtc>,
+    /// The owner link that started it; none: a member did.
+    pub owner_link_id: Option<Uuid>,
 }
 
 impl Model {
@@ -181,6 +183,11 @@ impl Entity {
             Some(holder) => granted.filter(crate::reach::whole_tenants(Column::TenantId, holder)),
             None => granted,
         }
+    }
+
+    /// Consents that an owner link started and that nobody came back with yet.
+    pub fn pending_of(owner_link_id: Uuid) -> Select<Self> {
+        Self::find().filter(Column::OwnerLinkId.eq(owner_link_id)).filter(Column::State.eq(State::Pending))
     }
 
     /// Consents, of every organization, that nobody came back for.

@@ -1,5 +1,6 @@
 //! Azure Resource Manager: subscriptions, roles and resources of a tenant.
 
+pub mod owners;
 pub mod permissions;
 pub mod providers;
 pub mod resource_graph;

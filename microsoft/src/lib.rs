@@ -26,6 +26,7 @@ use secrecy::SecretString;
 use url::Url;
 
 pub use arm::Arm;
+pub use arm::owners::{Owner, OwnerRole};
 pub use arm::permissions::Permissions;
 pub use arm::providers::ResourceType;
 pub use arm::resource_groups::ResourceGroup;

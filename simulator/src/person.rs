@@ -121,6 +121,26 @@ impl Person {
         }
     }
 
+    /// Presses the one button of a page, with all cookies.
+    pub async fn press(&self, page: &Answer) -> reqwest::Result<Opened> {
+        let attribute = |tag: &str, name: &str| {
+            let (_, rest) = tag.split_once(&format!("{name}=\""))?;
+            rest.split_once('"').map(|(value, _)| value.to_owned())
+        };
+        let form = page.body.split_once("<form ").map(|(_, form)| form).unwrap_or_default();
+        let fields = form.split("<input ").skip(1);
+        let fields: Vec<_> =
+            fields.filter_map(|tag| attribute(tag, "name").zip(attribute(tag, "value"))).collect();
+        let to = joined(page.url.as_str(), &attribute(form, "action").unwrap_or_default());
+        let mut request = self.client.post(&to).form(&fields);
+        if let Some(cookie) = self.cookie(&to) {
+            request = request.header(COOKIE, cookie);
+        }
+        let response = request.send().await?;
+        self.take(&to, response.headers());
+        opened(response).await
+    }
+
     /// Follows the link to Microsoft, decides there, and follows Microsoft back.
     pub async fn consent(&self, link: &str, decision: Decision) -> reqwest::Result<Answer> {
         let (authorize, cookie) = match self.open(link).await? {

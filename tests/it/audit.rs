@@ -96,7 +96,10 @@ async fn organization(database: &DatabaseConnection, clock: &TestClock) -> Resul
     Ok(id)
 }
 
-async fn events_of(database: &DatabaseConnection, organization_id: Uuid) -> Result<Vec<audit_event::Model>> {
+pub async fn events_of(
+    database: &DatabaseConnection,
+    organization_id: Uuid,
+) -> Result<Vec<audit_event::Model>> {
     let events = audit_event::Entity::owned_by(organization_id);
     Ok(events.order_by_asc(audit_event::Column::Sequence).all(database).await?)
 }
@@ -123,7 +126,7 @@ async fn drop_triggers(database: &DatabaseConnection) -> Result<()> {
 }
 
 /// The actions of an app's audit, the oldest first; its chain is good.
-async fn actions(app: &TestApp) -> Result<Vec<Action>> {
+pub async fn actions(app: &TestApp) -> Result<Vec<Action>> {
     let organization_id = app.member.organization_id;
     let verified = ::worker::audit::verify(&app.database, &app.services.keyring, organization_id).await?;
     ensure!(verified.fault.is_none(), "{verified:?}");

@@ -2,6 +2,7 @@
 
 mod access_change;
 mod access_tokens;
+mod add_subscriptions;
 mod audit;
 mod command_line;
 mod consent;
@@ -11,6 +12,7 @@ mod faults;
 mod graphql;
 mod keys;
 mod onboarding;
+mod owner_links;
 mod processes;
 mod progress;
 mod queue;

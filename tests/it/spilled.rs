@@ -3,13 +3,13 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use chrono::TimeDelta;
 use entity::access_token::AccessTokenSecret;
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use secrecy::ExposeSecret;
 use serde_json::json;
-use simulator::{Decision, Fault, Person, ReportView};
+use simulator::{Decision, Fault, Opened, Person, ReportView};
 use support::app::TestApp;
 use support::browser::Browser;
 use support::single_page;
@@ -172,6 +172,24 @@ fn parameter(link: &str, name: &str) -> Result<String> {
     Ok(found.with_context(|| format!("the link has no {name}"))?.1.into_owned())
 }
 
+/// An owner consents by an owner link: its secret, the state of its consent, and what is said besides.
+async fn by_owner_link(app: &TestApp) -> Result<(String, String, String)> {
+    let data = app.ask("{ subscriptions { nodes { id } } }", json!({})).await?;
+    let create = "mutation($id: ID!) { createOwnerLink(input: { subscriptionIds: [$id] }) {
+                    ownerLink { id hint } link } }";
+    let created = app.ask(create, json!({ "id": data["subscriptions"]["nodes"][0]["id"] })).await?;
+    let link = created["createOwnerLink"]["link"].as_str().context("no owner link")?;
+    let person = Person::new("owner");
+    let page = person.sign_in(link).await?;
+    let Opened::Passed { to, .. } = person.press(&page).await? else { bail!("the button led nowhere") };
+    let mut said = person.consent(&to, Decision::Accept).await?.body;
+    app.run_jobs().await?;
+    said.push_str(&person.sign_in(link).await?.body);
+    let listed = "{ ownerLinks { nodes { note hint state consent { state work { kind } } } } }";
+    said.push_str(&app.ask(listed, json!({})).await?.to_string());
+    Ok((parameter(link, "token")?, parameter(&to, "state")?, said))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_that_lets_somebody_in_is_left_anywhere() -> Result<()> {
     let log = Log::listen();
@@ -203,6 +221,9 @@ async fn nothing_that_lets_somebody_in_is_left_anywhere() -> Result<()> {
     answers.push_str(&Person::new("owner").consent(&link, Decision::Accept).await?.body);
     app.run_jobs().await?;
     answers.push_str(&app.operation_of(&consent).await?.to_string());
+    let (token, state, said) = by_owner_link(&app).await?;
+    secrets.extend([("an owner link", token), ("the state of its consent", state)]);
+    answers.push_str(&said);
     let create = "mutation($at: DateTime!) { createAccessToken(input: { name: \"p\", scopes: [AUDIT_READ],
                     expiresAt: $at }) { accessToken { id hint } secret } }";
     let at = app.clock.now() + TimeDelta::days(3);

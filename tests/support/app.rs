@@ -195,14 +195,14 @@ impl TestApp {
 
     /// Asks for a consent of the simulated tenant; answers its id and the link to follow.
     pub async fn start_consent(&self) -> Result<(String, String)> {
-        let tenant = self.simulator.tenant_id().to_string();
-        let data = self
-            .ask(
-                "mutation($tenant: String!) { startConsent(input: { tenant: $tenant }) {
-                   consent { id } authorizationUrl userErrors { code } } }",
-                json!({ "tenant": tenant }),
-            )
-            .await?;
+        self.start_consent_with(json!({})).await
+    }
+
+    async fn start_consent_with(&self, mut input: Value) -> Result<(String, String)> {
+        input["tenant"] = json!(self.simulator.tenant_id());
+        let query = "mutation($input: StartConsentInput!) { startConsent(input: $input) {
+                       consent { id } authorizationUrl userErrors { code } } }";
+        let data = self.ask(query, json!({ "input": input })).await?;
         let started = &data["startConsent"];
         let text = |value: &Value| value.as_str().map(str::to_owned);
         text(&started["consent"]["id"])
@@ -215,6 +215,14 @@ impl TestApp {
     pub async fn consent(&self, user: &str, decision: Decision) -> Result<(String, Answer)> {
         let (id, link) = self.start_consent().await?;
         Ok((id, Person::new(user).consent(&link, decision).await?))
+    }
+
+    /// The user of this key consents, and the window is held open; answers the consent's id.
+    pub async fn hold_window(&self, user: &str) -> Result<String> {
+        let (id, link) = self.start_consent_with(json!({ "holdWindow": true })).await?;
+        let page = Person::new(user).consent(&link, Decision::Accept).await?;
+        anyhow::ensure!(page.status == 200, "the consent ended with {}: {}", page.status, page.body);
+        Ok(id)
     }
 
     /// The only access token of the member's organization, as it is stored.

@@ -4,6 +4,7 @@ mod assign_role;
 mod check_enrollment_key;
 mod onboard_tenant;
 mod prune_audit;
+mod read_owners;
 mod resume_operation;
 mod scan_subscriptions;
 mod sweep;
@@ -13,6 +14,7 @@ pub use assign_role::AssignRole;
 pub use check_enrollment_key::CheckEnrollmentKey;
 pub use onboard_tenant::OnboardTenant;
 pub use prune_audit::PruneAudit;
+pub use read_owners::ReadOwners;
 pub use resume_operation::ResumeOperation;
 pub use scan_subscriptions::ScanSubscriptions;
 pub use sweep::Sweep;
@@ -32,4 +34,5 @@ pub fn register(workers: Workers, context: &Context) -> Workers {
         .register::<Sweep>(context.clone())
         .register::<CheckEnrollmentKey>(context.clone())
         .register::<PruneAudit>(context.clone())
+        .register::<ReadOwners>(context.clone())
 }

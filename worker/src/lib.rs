@@ -10,6 +10,7 @@ pub mod job;
 pub mod jobs;
 pub mod keys;
 pub mod operations;
+mod owners;
 pub mod progress;
 pub mod queue;
 pub mod receipt;

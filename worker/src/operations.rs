@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::context::Context;
 use crate::failures;
 use crate::job::JobError;
-use crate::jobs::{AssignRole, OnboardTenant, ResumeOperation, ScanSubscriptions, VerifyRoles};
+use crate::jobs::{AssignRole, OnboardTenant, ReadOwners, ResumeOperation, ScanSubscriptions, VerifyRoles};
 use crate::queue::{Queue, QueueError, When};
 use crate::window;
 
@@ -238,6 +238,15 @@ async fn end(
     update_unfinished(context, operation.id, ended).await?;
     tracing::info!(operation.id = %operation.id, tenant.id = %operation.tenant_id, ?state, "operation ended");
     context.progress.publish(operation.id).await;
+    look_for_owners(context, operation).await
+}
+
+/// Nobody waits for it: it is done after everything that has a deadline.
+async fn look_for_owners(context: &Context, operation: &operation::Model) -> Result<(), JobError> {
+    if matches!(operation.kind, operation::Kind::OnboardTenant | operation::Kind::ScanTenant) {
+        let (organization_id, tenant_id) = (operation.organization_id, operation.tenant_id);
+        context.queue.push(&ReadOwners { organization_id, tenant_id }, When::default()).await?;
+    }
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! Tells everybody who watches an operation that it has moved on. What it says is only *that*: watchers read
+//! Tells everybody who watches an operation or a consent that it has moved on. What it says is only *that*: watchers read
 //! the row. A late, doubled or lost bell does no harm.
 
 mod redis;
@@ -18,7 +18,7 @@ const OUTBOX: usize = 10_000;
 /// What a watcher hears.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bell {
-    /// The operation with this id moved on.
+    /// The operation or the consent with this id moved on.
     Moved(Uuid),
     /// Some bells were missed: read again whatever you watch.
     Reload,
@@ -58,17 +58,17 @@ impl Progress {
         Ok(Self { heard, outbox: Some(outbox) })
     }
 
-    /// Says that the operation moved on. Neither waits for Redis nor fails.
+    /// Says that the operation or the consent `id` moved on. Neither waits for Redis nor fails.
     #[expect(clippy::unused_async, reason = "whether a bus has to wait is not the caller's business")]
-    pub async fn publish(&self, operation_id: Uuid) {
+    pub async fn publish(&self, id: Uuid) {
         match &self.outbox {
             None => {
                 // An error says that nobody watches.
-                let _ = self.heard.send(Bell::Moved(operation_id));
+                let _ = self.heard.send(Bell::Moved(id));
             }
             Some(outbox) => {
-                if outbox.try_send(operation_id).is_err() {
-                    tracing::warn!(operation.id = %operation_id, "too many bells wait for Redis; dropped one");
+                if outbox.try_send(id).is_err() {
+                    tracing::warn!(row.id = %id, "too many bells wait for Redis; dropped one");
                 }
             }
         }

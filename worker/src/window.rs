@@ -7,18 +7,21 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use entity::audit_event::{Action, Actor, Author, ObjectKind, Record};
 use entity::consent::{self, Closed};
-use entity::{Owned, operation};
+use entity::{Clock, Keyring, Owned, operation};
 use microsoft::{Caller, MicrosoftError};
 use sea_orm::prelude::Expr;
 use sea_orm::{
-    ActiveEnum, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect, Set, Value,
+    ActiveEnum, ColumnTrait, DatabaseConnection, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect,
+    Set, Value,
 };
 use serde_json::json;
 use uuid::Uuid;
 
 use crate::context::Context;
 use crate::job::JobError;
-use crate::{audit, keys, operations, transaction};
+use crate::progress::Progress;
+use crate::queue::Queue;
+use crate::{audit, keys, operations, owners, transaction};
 
 pub use gate::{CHANGE, READ};
 
@@ -96,10 +99,13 @@ pub(crate) async fn close_if_idle(
 ) -> Result<(), JobError> {
     let Some(consent) = find(context, organization_id, consent_id).await? else { return Ok(()) };
     // It is asked for after every step, and once there is something to do.
-    if consent.state != consent::State::Granted || consent.work() == entity::Work::Hold {
+    if consent.state != consent::State::Granted
+        || operation::Entity::needing_window(consent.id).one(&context.database).await?.is_some()
+    {
         return Ok(());
     }
-    if operation::Entity::needing_window(consent.id).one(&context.database).await?.is_some() {
+    owners::remember(context, &consent).await?;
+    if consent.work() == entity::Work::Hold {
         return Ok(());
     }
     let transaction = transaction::begin(&context.database).await?;
@@ -107,25 +113,64 @@ pub(crate) async fn close_if_idle(
     let held = consent::Entity::owned_by(organization_id).filter(consent::Column::Id.eq(consent.id));
     held.lock_exclusive().one(&transaction).await?;
     if operation::Entity::needing_window(consent.id).one(&transaction).await?.is_none() {
-        erase(context, &transaction, &consent, Closed::WorkDone).await?;
+        erase(&Means::from(context), &transaction, &consent, Closed::WorkDone, &nobody(&consent)).await?;
     }
     transaction.commit().await?;
+    context.progress.publish(consent.id).await;
     Ok(())
+}
+
+/// What it takes to close a window: workers have it, and so has the api.
+#[derive(Clone, Copy)]
+pub struct Means<'a> {
+    /// The truth.
+    pub database: &'a DatabaseConnection,
+    /// Seals the audit.
+    pub keyring: &'a Keyring,
+    /// The time.
+    pub clock: &'a Clock,
+    /// Where jobs are pushed.
+    pub queue: &'a Queue,
+    /// Where live queries hear that a consent moved on.
+    pub progress: &'a Progress,
+}
+
+impl<'a> From<&'a Context> for Means<'a> {
+    fn from(context: &'a Context) -> Self {
+        let Context { database, keyring, clock, queue, progress, .. } = context;
+        Self { database, keyring, clock, queue, progress }
+    }
 }
 
 /// Erases the delegated token and closes the window at once; what still needs it is told. Nothing happens if that
 /// was done before.
 pub async fn close(context: &Context, consent: &consent::Model, because: Closed) -> Result<(), JobError> {
-    let transaction = transaction::begin(&context.database).await?;
-    let has_closed = erase(context, &transaction, consent, because).await?;
+    close_as(Means::from(context), consent, because, &nobody(consent)).await.map(drop)
+}
+
+/// The same for `author`, who asked for it. False: that was done before.
+pub async fn close_as(
+    means: Means<'_>,
+    consent: &consent::Model,
+    because: Closed,
+    author: &Author,
+) -> Result<bool, JobError> {
+    let transaction = transaction::begin(means.database).await?;
+    let has_closed = erase(&means, &transaction, consent, because, author).await?;
     transaction.commit().await?;
     if has_closed {
         tracing::info!(consent.id = %consent.id, ?because, "consent window closed");
-        for operation in operation::Entity::needing_window(consent.id).all(&context.database).await? {
-            operations::ring(&context.queue, &operation).await?;
+        means.progress.publish(consent.id).await;
+        for operation in operation::Entity::needing_window(consent.id).all(means.database).await? {
+            operations::ring(means.queue, &operation).await?;
         }
     }
-    Ok(())
+    Ok(has_closed)
+}
+
+/// Nobody asked for it.
+fn nobody(consent: &consent::Model) -> Author {
+    Author::unasked(consent.organization_id, Actor::System)
 }
 
 /// The same by the consent's id.
@@ -142,12 +187,13 @@ pub(crate) async fn close_by_id(
 }
 
 async fn erase(
-    context: &Context,
+    means: &Means<'_>,
     transaction: &DatabaseTransaction,
     consent: &consent::Model,
     because: Closed,
+    author: &Author,
 ) -> Result<bool, JobError> {
-    let now = context.clock.now();
+    let now = means.clock.now();
     let erased = consent::ActiveModel {
         state: Set(consent::State::Closed),
         sealed_token: Set(None),
@@ -167,8 +213,7 @@ async fn erase(
     let record = Record::of(Action::DelegatedTokenErased, ObjectKind::Consent, consent.id)
         .before(json!({ "state": "GRANTED" }))
         .after(json!({ "state": "CLOSED", "because": because.to_value() }));
-    let author = Author::unasked(consent.organization_id, Actor::System);
-    audit::append(transaction, &context.keyring, now, &author, record).await?;
+    audit::append(transaction, means.keyring, now, author, record).await?;
     Ok(true)
 }
 
@@ -212,5 +257,6 @@ async fn expire(context: &Context, consent: &consent::Model) -> Result<(), JobEr
         audit::append(&transaction, &context.keyring, context.clock.now(), &author, record).await?;
     }
     transaction.commit().await?;
+    context.progress.publish(consent.id).await;
     Ok(())
 }

@@ -12,6 +12,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{SealedRequest, pending};
+use crate::owner_link;
 use crate::page::Page;
 use crate::services::Services;
 use crate::viewer::Origin;
@@ -44,10 +45,13 @@ pub async fn receive(services: &Services, returned: Returned) -> Page {
 
 async fn accept(services: &Services, returned: Returned) -> Result<Page, Page> {
     let consent = claim(services, &returned).await?;
-    match grant(services, &consent, &returned).await {
-        Ok(grant) => {
-            let stored = store(services, &consent, &grant, &returned.origin).await;
-            let operation = stored.map_err(|error| Page::broken(&error))?;
+    services.progress.publish(consent.id).await;
+    let answered = match grant(services, &consent, &returned).await {
+        Ok(grant) => store(services, &consent, &grant, &returned.origin).await,
+        Err(refused) => Ok(Err(refused)),
+    };
+    let page = match answered.map_err(|error| Page::broken(&error))? {
+        Ok(operation) => {
             tracing::info!(consent.id = %consent.id, "consent granted");
             if let Some(operation) = operation {
                 ring(services, &operation).await;
@@ -60,7 +64,9 @@ async fn accept(services: &Services, returned: Returned) -> Result<Page, Page> {
             refused.map_err(|error| Page::broken(&error))?;
             Err(Page::consent_refused(&failure))
         }
-    }
+    };
+    services.progress.publish(consent.id).await;
+    page
 }
 
 async fn ring(services: &Services, operation: &operation::Model) {
@@ -204,11 +210,14 @@ async fn store(
     consent: &consent::Model,
     grant: &Grant,
     origin: &Origin,
-) -> Result<Option<operation::Model>, DbErr> {
+) -> Result<Result<Option<operation::Model>, Refused>, DbErr> {
     let now = services.clock.now();
     let window_closes_at = grant.expires_at.min(now + consent::WINDOW);
     let user = grant.identity.object_id;
     let transaction = worker::transaction::begin(&services.database).await?;
+    if !owner_link::spend(&transaction, consent, now).await? {
+        return Ok(Err(owner_link::not_good().into()));
+    }
     let tenant_id = ensure_tenant(&transaction, consent, now).await?;
     let token = grant.token.expose_secret().as_bytes();
     let granted = consent::ActiveModel {
@@ -240,8 +249,11 @@ async fn store(
         }));
     let author = author(consent, user, origin);
     worker::audit::append(&transaction, &services.keyring, now, &author, record).await?;
+    if let Some(record) = owner_link::used(consent, now) {
+        worker::audit::append(&transaction, &services.keyring, now, &author, record).await?;
+    }
     transaction.commit().await?;
-    Ok(operation)
+    Ok(Ok(operation))
 }
 
 async fn ensure_tenant(

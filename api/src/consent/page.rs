@@ -21,13 +21,22 @@ impl Page {
             Work::Onboard { .. } => {
                 "Tenantry now assigns itself the Reader role where you may grant it, and takes inventory."
             }
-            Work::Scan | Work::Disconnect { .. } | Work::Hold => "Tenantry now does what it was asked to.",
+            Work::Hold => {
+                return Self::granted_with(
+                    "For up to an hour Tenantry does, in your name, what the members of the organization ask for. \
+                     Then your own access is erased. You can close this page.",
+                );
+            }
+            Work::Scan | Work::Disconnect { .. } => "Tenantry now does what it was asked to.",
         };
-        let message = format!(
+        Self::granted_with(&format!(
             "{done} Your own access is erased as soon as that is done, after an hour at the latest. You can close \
              this page."
-        );
-        Self::new(200, "GRANTED", "Thank you, the consent is granted", &message)
+        ))
+    }
+
+    fn granted_with(message: &str) -> Self {
+        Self::new(200, "GRANTED", "Thank you, the consent is granted", message)
     }
 
     pub(super) fn unknown() -> Self {

@@ -5,7 +5,8 @@ use entity::consent::{self, Kind, State};
 use entity::{Owned, Work, tenant};
 use microsoft::{AuthorizationRequest, MicrosoftError};
 use sea_orm::{
-    ActiveEnum, ActiveModelTrait, ColumnTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, Set,
+    ActiveEnum, ActiveModelTrait, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, PaginatorTrait,
+    QueryFilter, Set,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -104,6 +105,20 @@ pub struct Asking {
 
 /// Stores a consent that is asked for; answers it, and the link that the consenting user has to follow.
 pub async fn ask(services: &Services, asking: Asking) -> Result<(consent::Model, Url), DbErr> {
+    let transaction = services.begin().await?;
+    let asked = ask_within(services, &transaction, asking, None).await?;
+    transaction.commit().await?;
+    tracing::info!(consent.id = %asked.0.id, "consent asked for");
+    Ok(asked)
+}
+
+/// The same as the last change of a transaction; `owner_link` is what starts it, if a link does.
+pub(crate) async fn ask_within(
+    services: &Services,
+    transaction: &DatabaseTransaction,
+    asking: Asking,
+    owner_link: Option<Uuid>,
+) -> Result<(consent::Model, Url), DbErr> {
     let Asking { organization_id, member_id, entra_tenant_id, work, author } = asking;
     let id = Uuid::now_v7();
     let state = random_secret();
@@ -132,20 +147,19 @@ pub async fn ask(services: &Services, asking: Asking) -> Result<(consent::Model,
         window_closes_at: Set(None),
         erased_at: Set(None),
         work: Set(Some(work)),
+        owner_link_id: Set(owner_link),
         ..Default::default()
     };
-    let transaction = worker::transaction::begin(&services.database).await?;
-    let asked = asked.insert(&transaction).await?;
+    let asked = asked.insert(transaction).await?;
     let record = Record::of(Action::ConsentStarted, ObjectKind::Consent, id).after(json!({
         "kind": asked.kind.to_value(),
         "entraTenantId": entra_tenant_id,
         "state": asked.state.to_value(),
         "expiresAt": asked.expires_at,
         "work": asked.work,
+        "ownerLink": owner_link.map(|id| format!("owner-link:{id}")),
     }));
-    worker::audit::append(&transaction, &services.keyring, now, &author, record).await?;
-    transaction.commit().await?;
-    tracing::info!(consent.id = %id, "consent asked for");
+    worker::audit::append(transaction, &services.keyring, now, &author, record).await?;
     let mut link = services.public_url.clone();
     link.set_path("/consent/start");
     link.query_pairs_mut().clear().append_pair("state", state.expose_secret());

@@ -87,6 +87,14 @@ pub enum AuditAction {
     KeysRotated,
     /// The receipt of a consent was exported.
     ReceiptExported,
+    /// An onboarding was started in a window that was open.
+    OnboardingStarted,
+    /// An owner link was created.
+    OwnerLinkCreated,
+    /// An owner link was revoked.
+    OwnerLinkRevoked,
+    /// The consent that an owner link starts was granted: the link is used.
+    OwnerLinkUsed,
 }
 
 /// What somebody who did something is.

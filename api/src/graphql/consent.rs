@@ -1,10 +1,14 @@
 //! A consent: one grant by a consenting user, with a window.
 
+mod add_subscriptions;
+mod close_window;
 mod consents;
+mod follow_consent;
 mod receipt;
 mod start_consent;
 mod verify_receipt;
 mod window;
+mod work;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,7 +18,10 @@ use entity::{consent, operation};
 use sea_orm::{ColumnTrait, DbErr, QueryFilter, QueryOrder};
 use uuid::Uuid;
 
+pub use add_subscriptions::AddSubscriptions;
+pub use close_window::CloseWindow;
 pub use consents::Consents;
+pub use follow_consent::FollowConsent;
 pub use start_consent::StartConsent;
 pub use verify_receipt::VerifyReceipt;
 
@@ -22,13 +29,16 @@ use super::batch::Batch;
 use super::failure::Failure;
 use super::ids::Kind;
 use super::operation::Operation;
+use super::owner_link::OwnerLink;
 use super::scalars::{DateTime, Guid};
 use super::scope::{Scope, or_null};
 use super::stored::{Identified, Row, Stored};
+use super::subscription::AzureSubscription;
 use super::tenant::Tenant;
 use crate::permission::Permission;
 use receipt::{Receipt, Receipts};
 use window::ConsentWindow;
+use work::ConsentWork;
 
 /// What is consented for.
 #[derive(Enum, Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,6 +77,9 @@ struct Siblings {
     tenants: Batch<Tenant>,
     /// By the consent's id.
     operations: Batch<Operation>,
+    owner_links: Batch<OwnerLink>,
+    /// Those that the consents name.
+    subscriptions: Batch<AzureSubscription>,
     receipts: Arc<Receipts>,
 }
 
@@ -80,9 +93,12 @@ impl Stored for Consent {
     }
 
     fn together(rows: Vec<Row<Self>>) -> Vec<Self> {
+        let named = rows.iter().filter_map(|row| row.work.as_ref()).flat_map(work::shown);
         let siblings = Arc::new(Siblings {
             tenants: Batch::of(rows.iter().filter_map(|row| row.tenant_id)),
             operations: Batch::of(rows.iter().map(|row| row.id)),
+            owner_links: Batch::of(rows.iter().filter_map(|row| row.owner_link_id)),
+            subscriptions: Batch::of(named.copied()),
             receipts: Arc::new(Receipts::of(&rows)),
         });
         rows.into_iter().map(|row| Self { row, siblings: Arc::clone(&siblings) }).collect()
@@ -124,12 +140,25 @@ impl Consent {
         or_null(ctx, found.await)
     }
 
-    /// The operation that it began; null until it is granted.
+    /// The operation that it began last; null until it is granted, and while nothing was asked for in its window.
     async fn operation(&self, ctx: &Context<'_>) -> Option<&Operation> {
         let found = async {
             let scope = Scope::of(ctx, Permission::ReadOperations)?;
             self.siblings.operations.get(self.row.id, |consents| begun_by(scope, consents)).await
         };
+        or_null(ctx, found.await)
+    }
+
+    /// What it begins once it is granted.
+    async fn work(&self) -> ConsentWork<'_> {
+        ConsentWork { work: self.row.work(), subscriptions: &self.siblings.subscriptions }
+    }
+
+    /// The owner link that started it; null: a member or an access token did.
+    async fn owner_link(&self, ctx: &Context<'_>) -> Option<&OwnerLink> {
+        let id = self.row.owner_link_id?;
+        let found =
+            async { self.siblings.owner_links.find(Scope::of(ctx, Permission::ReadConsents)?, id).await };
         or_null(ctx, found.await)
     }
 

@@ -32,11 +32,13 @@ pub enum Kind {
     EnrollmentKey,
     /// An audit event.
     AuditEvent,
+    /// An owner link.
+    OwnerLink,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Organization,
         Self::Member,
         Self::Tenant,
@@ -48,6 +50,7 @@ impl Kind {
         Self::Invitation,
         Self::EnrollmentKey,
         Self::AuditEvent,
+        Self::OwnerLink,
     ];
 
     const fn as_str(self) -> &'static str {
@@ -63,6 +66,7 @@ impl Kind {
             Self::Invitation => "invitation",
             Self::EnrollmentKey => "enrollment-key",
             Self::AuditEvent => "audit-event",
+            Self::OwnerLink => "owner-link",
         }
     }
 

@@ -14,6 +14,7 @@ use super::ids::{self, Kind};
 use super::invitation::Invitation;
 use super::member::Member;
 use super::operation::Operation;
+use super::owner_link::OwnerLink;
 use super::pager::check_length;
 use super::resource::Resource;
 use super::scope::{Scope, internal, or_null};
@@ -48,6 +49,8 @@ pub enum Node {
     EnrollmentKey(EnrollmentKey),
     /// An audit event.
     AuditEvent(AuditEvent),
+    /// An owner link.
+    OwnerLink(OwnerLink),
 }
 
 /// The queries of this file.
@@ -102,6 +105,7 @@ async fn find_kind(ctx: &Context<'_>, kind: Kind, rows: Vec<Uuid>) -> Result<Vec
         Kind::Invitation => find_as(ctx, rows, Node::Invitation).await,
         Kind::EnrollmentKey => find_as(ctx, rows, Node::EnrollmentKey).await,
         Kind::AuditEvent => find_as(ctx, rows, Node::AuditEvent).await,
+        Kind::OwnerLink => find_as(ctx, rows, Node::OwnerLink).await,
     }
 }
 

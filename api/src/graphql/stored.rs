@@ -11,6 +11,9 @@ use super::ids::Kind;
 use super::scope::{Scope, internal};
 use crate::permission::Permission;
 
+/// Values that a statement binds at most: databases allow not many more.
+const CHUNK: usize = 10_000;
+
 /// An object that is made of a row.
 pub trait Stored: OutputType + Sized + 'static {
     /// Where the rows are.
@@ -50,7 +53,11 @@ pub async fn find_row<T: Stored>(scope: Scope<'_>, id: Uuid) -> Result<Option<T>
 
 /// The objects of several rows, by their ids.
 pub async fn find_rows<T: Stored>(scope: Scope<'_>, ids: Vec<Uuid>) -> Result<HashMap<Uuid, T>, DbErr> {
-    let rows = scope.owned::<T::Entity>().filter(T::ID.is_in(ids)).all(scope.database()).await?;
+    let mut rows = Vec::with_capacity(ids.len());
+    for chunk in ids.chunks(CHUNK) {
+        let found = scope.owned::<T::Entity>().filter(T::ID.is_in(chunk.iter().copied()));
+        rows.extend(found.all(scope.database()).await?);
+    }
     let ids: Vec<Uuid> = rows.iter().map(T::row_id).collect();
     Ok(ids.into_iter().zip(T::together(rows)).collect())
 }

@@ -1,13 +1,14 @@
 //! A subscription: an Azure subscription of a tenant. GraphQL's own subscriptions are live queries here.
 
 mod change_access;
+mod owner;
 mod role_assignment;
 mod subscriptions;
 
 use std::sync::Arc;
 
 use async_graphql::{Context, Enum, ID, Object, Result};
-use entity::subscription;
+use entity::{subscription, subscription_owner};
 use uuid::Uuid;
 
 pub use change_access::ChangeAccess;
@@ -20,10 +21,11 @@ use super::int;
 use super::pager::{Connection, Paging};
 use super::resource::{Resource, ResourceFilter, ResourceOrder};
 use super::scalars::{DateTime, Guid};
-use super::scope::Scope;
+use super::scope::{Scope, or_null};
 use super::stored::{Identified, Row, Stored};
 use super::tenant::Tenant;
 use crate::permission::Permission;
+use owner::SubscriptionOwner;
 use role_assignment::RoleAssignment;
 
 /// What Tenantry may do with a subscription's tags; each level includes the ones before it.
@@ -67,6 +69,7 @@ pub struct AzureSubscription {
 struct Siblings {
     tenants: Batch<Tenant>,
     role_assignments: Batch<Vec<RoleAssignment>>,
+    owners: Batch<subscription_owner::Model>,
 }
 
 impl Stored for AzureSubscription {
@@ -82,6 +85,7 @@ impl Stored for AzureSubscription {
         let siblings = Arc::new(Siblings {
             tenants: Batch::of(rows.iter().map(|row| row.tenant_id)),
             role_assignments: Batch::of(rows.iter().map(|row| row.id)),
+            owners: Batch::of(rows.iter().map(|row| row.id)),
         });
         rows.into_iter().map(|row| Self { row, siblings: Arc::clone(&siblings) }).collect()
     }
@@ -89,6 +93,16 @@ impl Stored for AzureSubscription {
 
 impl Identified for AzureSubscription {
     const KIND: Kind = Kind::Subscription;
+}
+
+impl AzureSubscription {
+    async fn owners_row(&self, ctx: &Context<'_>) -> Option<&subscription_owner::Model> {
+        let found = async {
+            let scope = Scope::of(ctx, Permission::ReadInventory)?;
+            self.siblings.owners.get(self.row.id, |ids| owner::of_subscriptions(scope, ids)).await
+        };
+        or_null(ctx, found.await)
+    }
 }
 
 /// An Azure subscription, as last seen. Needs the role `VIEWER`, or the scope `inventory:read`.
@@ -150,6 +164,18 @@ impl AzureSubscription {
         let assignments = &self.siblings.role_assignments;
         let found = assignments.get(self.row.id, |ids| role_assignment::of_subscriptions(scope, ids)).await?;
         Ok(found.map(Vec::as_slice).unwrap_or_default())
+    }
+
+    /// Who could consent for it: who held, when that was last read, a built-in role that lets them assign roles here,
+    /// those of the subscription itself first, 100 at most. Who may do so by a custom role, or could activate a role,
+    /// is not among them. Null if it could never be read. `createOwnerLink` makes a link that can be sent to an owner.
+    async fn owners(&self, ctx: &Context<'_>) -> Option<Vec<SubscriptionOwner>> {
+        self.owners_row(ctx).await.and_then(SubscriptionOwner::all)
+    }
+
+    /// When the owners were last read; null if they could never be.
+    async fn owners_read_at(&self, ctx: &Context<'_>) -> Option<DateTime> {
+        self.owners_row(ctx).await?.read_at.map(Into::into)
     }
 
     /// Its resources.

@@ -36,7 +36,7 @@ pub enum UserErrorCode {
     InvalidReach,
     /// The organization would have nobody left who decides who may do what.
     LastAdmin,
-    /// The invitation was accepted, or is not good any more.
+    /// The invitation was accepted, or is not good any more; the owner link was used; the consent window is closed.
     NotOpen,
     /// The viewer is limited to other tenants.
     OutsideReach,
@@ -58,6 +58,8 @@ pub enum UserErrorCode {
     InvalidSelection,
     /// There is no such level to change to.
     InvalidLevel,
+    /// Everything that was named can be read already.
+    AlreadyGranted,
 }
 
 /// Something that the person who asked can do something about.

@@ -16,6 +16,9 @@ pub(super) const CONSENT: Kind = Kind("__Host-tenantry-consent", "tenantry-conse
 /// The browser in which a sign-in was started.
 pub(super) const SIGN_IN: Kind = Kind("__Host-tenantry-sign-in", "tenantry-sign-in");
 
+/// The browser in which an owner link was opened.
+pub(super) const OWNER_LINK: Kind = Kind("__Host-tenantry-owner-link", "tenantry-owner-link");
+
 /// A session.
 pub(super) const SESSION: Kind = Kind("__Host-tenantry-session", "tenantry-session");
 

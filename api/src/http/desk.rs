@@ -5,7 +5,7 @@ use actix_web::http::header::{CACHE_CONTROL, LOCATION, REFERRER_POLICY};
 use actix_web::{HttpResponse, HttpResponseBuilder, web};
 use tokio::runtime::Handle;
 
-use super::{consent, sign_in};
+use super::{consent, owner_link, sign_in};
 use crate::page::Page;
 use crate::services::Services;
 
@@ -25,6 +25,7 @@ impl Desk {
     pub(super) fn configure(&self, config: &mut web::ServiceConfig) {
         config.app_data(web::Data::new(self.clone()));
         consent::configure(config);
+        owner_link::configure(config);
         sign_in::configure(config);
     }
 

@@ -102,6 +102,18 @@ pub enum Action {
     /// The receipt of a consent was exported.
     #[sea_orm(string_value = "RECEIPT_EXPORTED")]
     ReceiptExported,
+    /// An onboarding was started in a window that was open.
+    #[sea_orm(string_value = "ONBOARDING_STARTED")]
+    OnboardingStarted,
+    /// An owner link was created.
+    #[sea_orm(string_value = "OWNER_LINK_CREATED")]
+    OwnerLinkCreated,
+    /// An owner link was revoked.
+    #[sea_orm(string_value = "OWNER_LINK_REVOKED")]
+    OwnerLinkRevoked,
+    /// The consent that an owner link starts was granted: the link is used.
+    #[sea_orm(string_value = "OWNER_LINK_USED")]
+    OwnerLinkUsed,
 }
 
 /// What somebody who did something is.
@@ -196,4 +208,7 @@ pub enum ObjectKind {
     /// An enrollment key.
     #[sea_orm(string_value = "enrollment-key")]
     EnrollmentKey,
+    /// An owner link.
+    #[sea_orm(string_value = "owner-link")]
+    OwnerLink,
 }

@@ -53,6 +53,11 @@ impl Login {
         url
     }
 
+    /// The origin at which people sign in.
+    pub fn origin(&self) -> String {
+        self.inner.base.at("/").origin().ascii_serialization()
+    }
+
     /// `offline_access` is not among them: what is never asked for is never stored.
     pub(super) fn delegated_scopes(&self) -> impl Iterator<Item = String> {
         let arm = format!("{}/user_impersonation", self.resource_name(Audience::Arm));

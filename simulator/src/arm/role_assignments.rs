@@ -255,13 +255,19 @@ fn scope(subscription: Uuid) -> String {
     format!("/subscriptions/{subscription}")
 }
 
+/// Lets whoever holds the role give roles to users only.
+const CONDITION: &str = "((!(ActionMatches{'Microsoft.Authorization/roleAssignments/write'})) OR \
+    (@Request[Microsoft.Authorization/roleAssignments:PrincipalType] ForAnyOfAnyValues:StringEqualsIgnoreCase \
+    {'User'}))";
+
 fn row(subscription: Uuid, assignment: &Assignment) -> Value {
+    let condition = assignment.conditioned.then_some(CONDITION);
     json!({
         "id": assignment.id(), "type": "Microsoft.Authorization/roleAssignments", "name": assignment.name,
         "properties": {
             "roleDefinitionId": role_definitions::id(Some(subscription), assignment.role),
             "principalId": assignment.principal, "principalType": assignment.principal_type,
-            "scope": assignment.scope.path(), "condition": null, "conditionVersion": null,
+            "scope": assignment.scope.path(), "condition": condition, "conditionVersion": condition.map(|_| "2.0"),
             "createdOn": timestamp(assignment.created.at), "updatedOn": timestamp(assignment.created.at),
             "createdBy": null, "updatedBy": assignment.created_by,
             "delegatedManagedIdentityResourceId": null, "description": assignment.description,

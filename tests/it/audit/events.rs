@@ -1,5 +1,7 @@
 //! Each mutation leaves one event, with who asked, from where, and by which request.
 
+mod consents;
+
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, bail};
@@ -30,6 +32,7 @@ struct Case {
 /// Every mutation, in an order in which each has something to do.
 fn cases() -> Vec<Case> {
     let mut cases = cases_of_work();
+    cases.extend(consents::cases());
     cases.extend(cases_of_access());
     cases.extend(cases_of_members());
     cases
@@ -205,8 +208,15 @@ fn cases_of_members() -> Vec<Case> {
 }
 
 /// What makes another thing each time, or counts from another moment.
-const REPEATABLE: [&str; 5] =
-    ["createAccessToken", "rotateAccessToken", "registerEnrollmentKey", "inviteMember", "signOutEverywhere"];
+const REPEATABLE: [&str; 7] = [
+    "createAccessToken",
+    "rotateAccessToken",
+    "registerEnrollmentKey",
+    "inviteMember",
+    "signOutEverywhere",
+    "addSubscriptions",
+    "createOwnerLink",
+];
 
 /// Asks as the member, under this request id; answers the payload.
 async fn ask(app: &TestApp, case: &Case, ids: &BTreeMap<String, String>, request_id: &str) -> Result<Value> {
@@ -251,6 +261,7 @@ async fn each_mutation_leaves_one_event_and_repeated_in_vain_no_other() -> Resul
     let answered = colleague.ask("{ viewer { member { id } } }").await?;
     let colleague = answered.json["data"]["viewer"]["member"]["id"].as_str().context("nobody signed in")?;
     ids.insert("member".to_owned(), colleague.to_owned());
+    ids.insert("held".to_owned(), app.hold_window("owner").await?);
     for case in cases() {
         let payload = ask(&app, &case, &ids, case.mutation).await?;
         let object = payload.pointer(case.object).with_context(|| format!("{}: {payload}", case.mutation))?;
@@ -321,6 +332,8 @@ async fn a_mutation_that_changes_nothing_leaves_no_event() -> Result<()> {
         ("invitation", "invitation"),
         ("member", "member"),
         ("subscription", "subscription"),
+        ("held", "consent"),
+        ("ownerLink", "owner-link"),
     ] {
         ids.insert(name.to_owned(), format!("{kind}:{gone}"));
     }

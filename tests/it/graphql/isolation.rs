@@ -10,11 +10,14 @@ use anyhow::{Context as _, Result, ensure};
 use api::permission::{OfAccessToken, Permission};
 use api::viewer::{Actor, Viewer};
 use async_graphql::{Request, Variables};
+use chrono::TimeDelta;
 use entity::access_token::{AccessScope, AccessScopes};
 use entity::member::Role;
 use entity::operation::State;
+use entity::{owner_link, subscription};
 use futures::StreamExt;
 use migration::wall;
+use sea_orm::ActiveModelTrait;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -22,7 +25,7 @@ use super::stage::{Given, Stage};
 use table::{Case, table};
 
 /// What it takes to see each kind of node, by how its ids begin.
-const NODES: [(&str, Permission); 11] = [
+const NODES: [(&str, Permission); 12] = [
     ("organization", Permission::KnowOneself),
     ("member", Permission::ReadMembers),
     ("tenant", Permission::ReadInventory),
@@ -34,6 +37,7 @@ const NODES: [(&str, Permission); 11] = [
     ("invitation", Permission::ReadInvitations),
     ("enrollmentKey", Permission::ReadEnrollmentKeys),
     ("auditEvent", Permission::ReadAudit),
+    ("ownerLink", Permission::ReadConsents),
 ];
 
 /// Something of every kind in an organization of its own, and the ids of it by kind.
@@ -48,6 +52,7 @@ async fn world(stage: &Stage) -> Result<(Viewer, BTreeMap<&'static str, String>)
     let colleague = stage.colleague(viewer, Role::Editor).await?;
     let enrollment_key = stage.enrollment_key(viewer, "100").await?;
     let audit_event = stage.audit_event(viewer).await?;
+    let owner_link = owner_link(stage, viewer, &subscription).await?;
     let data =
         stage.ask(viewer, "{ resources { nodes { id } } consents { nodes { id } } }", json!({})).await?;
     let asked = |list: &str| data[list]["nodes"][0]["id"].as_str().unwrap_or_default().to_owned();
@@ -63,8 +68,27 @@ async fn world(stage: &Stage) -> Result<(Viewer, BTreeMap<&'static str, String>)
         ("invitation", format!("invitation:{}", invitation.id)),
         ("enrollmentKey", format!("enrollment-key:{}", enrollment_key.id)),
         ("auditEvent", format!("audit-event:{}", audit_event.id)),
+        ("ownerLink", format!("owner-link:{}", owner_link.id)),
     ]);
     Ok((viewer, ids))
+}
+
+/// An open owner link.
+async fn owner_link(
+    stage: &Stage,
+    viewer: Viewer,
+    subscription: &subscription::Model,
+) -> Result<owner_link::Model> {
+    let wanted = owner_link::Wanted {
+        organization_id: viewer.organization_id,
+        tenant_id: subscription.tenant_id,
+        subscriptions: vec![subscription.id],
+        note: "for Olivia".to_owned(),
+        created_by: viewer.member_id,
+        access_token_id: None,
+        expires_at: stage.clock.now() + TimeDelta::days(7),
+    };
+    Ok(wanted.created(stage.clock.now()).0.insert(&stage.database).await?)
 }
 
 /// The ids of things that do not exist.

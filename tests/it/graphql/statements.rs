@@ -62,6 +62,12 @@ async fn a_page_costs_the_same_however_long_it_is() -> Result<()> {
             6,
         ),
         ("query($first: Int) { consents(first: $first) { nodes { receipt { final callCount } } } }", 2),
+        ("query($first: Int) { subscriptions(first: $first) { nodes { ownersReadAt owners { role } } } }", 2),
+        (
+            "query($first: Int) { consents(first: $first) {
+               nodes { work { kind subscriptions { id } } ownerLink { note } } } }",
+            1,
+        ),
     ] {
         for first in [1, 2, 50, 500] {
             assert_eq!(cost(&stage, viewer, query, first).await?, statements, "{first} of {query}");

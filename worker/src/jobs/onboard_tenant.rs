@@ -96,6 +96,7 @@ async fn discover_as(
         return Ok(false);
     }
     tracing::info!(operation.id = %operation.id, subscription.count = found.len(), "found subscriptions");
+    let found = only_asked_for(context, operation, found).await?;
     store_subscriptions(context, operation, &found).await?;
     let granted = granted(context, operation, entra_tenant_id).await?;
     store_steps(context, operation, &found, &granted).await?;
@@ -104,6 +105,29 @@ async fn discover_as(
         operation::ActiveModel { id: Unchanged(operation.id), discovered: Set(true), ..Default::default() };
     discovered.update(&context.database).await?;
     Ok(true)
+}
+
+/// Who consents for some subscriptions shows the organization no others.
+async fn only_asked_for(
+    context: &Context,
+    operation: &operation::Model,
+    mut found: Vec<microsoft::Subscription>,
+) -> Result<Vec<microsoft::Subscription>, JobError> {
+    let asked = asked_for(operation);
+    if asked.is_empty() {
+        return Ok(found);
+    }
+    let mut azure_ids = HashSet::new();
+    for chunk in asked.chunks(CHUNK) {
+        let stored = subscription::Entity::owned_by(operation.organization_id)
+            .filter(subscription::Column::TenantId.eq(operation.tenant_id))
+            .filter(subscription::Column::Id.is_in(chunk.iter().copied()))
+            .all(&context.database)
+            .await?;
+        azure_ids.extend(stored.into_iter().map(|stored| stored.azure_subscription_id));
+    }
+    found.retain(|found| azure_ids.contains(&found.subscription_id));
+    Ok(found)
 }
 
 /// The object id of our service principal, which right after the consent Entra ID may not know yet.

@@ -21,6 +21,10 @@ pub struct StartConsentInput {
     /// What to consent for.
     #[graphql(default)]
     kind: ConsentKind,
+    /// Begins nothing by itself: its window is held open, for an hour at most, for what members ask for meanwhile, as by
+    /// `addSubscriptions` and `changeAccess`. `closeWindow` closes it.
+    #[graphql(default = false)]
+    hold_window: bool,
     /// Comes back in the payload.
     client_mutation_id: Option<String>,
 }
@@ -77,7 +81,8 @@ async fn start(ctx: &Context<'_>, input: &StartConsentInput) -> Outcome<(consent
     let started = match input.kind {
         ConsentKind::Azure => {
             let (viewer, origin) = (&scope.viewer, scope.origin);
-            crate::consent::start(scope.services, viewer, origin, &input.tenant, Work::ONBOARD).await
+            let work = if input.hold_window { Work::Hold } else { Work::ONBOARD };
+            crate::consent::start(scope.services, viewer, origin, &input.tenant, work).await
         }
     };
     let error = match started {

@@ -49,6 +49,7 @@ fn not_found(field: &'static str, needs: Permission, query: &'static str, noun: 
 pub fn table() -> Vec<Case> {
     let mut cases = queries();
     cases.extend(mutations());
+    cases.extend(mutations_of_consents());
     cases.extend(mutations_of_access());
     cases.extend(live_queries());
     cases
@@ -139,6 +140,7 @@ fn queries() -> Vec<Case> {
             "{ verifyReceipt(receipt: \"nonsense\") { status } }",
             json!({ "status": "NOT_RECOGNIZED" }),
         ),
+        query("Query.ownerLinks", P::ReadConsents, "{ ownerLinks { totalCount nodes { id } } }", none()),
     ]
 }
 
@@ -179,6 +181,40 @@ fn mutations() -> Vec<Case> {
             "mutation($operation: ID!) { retryOperation(input: { operationId: $operation }) {
                operation { id } userErrors { code } } }",
             "operation",
+        ),
+    ]
+}
+
+fn mutations_of_consents() -> Vec<Case> {
+    use Permission as P;
+    vec![
+        not_found(
+            "Mutation.addSubscriptions",
+            P::StartConsents,
+            "mutation($tenant: ID!, $subscription: ID!) { addSubscriptions(input: { tenantId: $tenant,
+               subscriptionIds: [$subscription] }) { consent { id } userErrors { code } } }",
+            "consent",
+        ),
+        not_found(
+            "Mutation.closeWindow",
+            P::StartConsents,
+            "mutation($consent: ID!) { closeWindow(input: { consentId: $consent }) {
+               consent { id } userErrors { code } } }",
+            "consent",
+        ),
+        not_found(
+            "Mutation.createOwnerLink",
+            P::StartConsents,
+            "mutation($subscription: ID!) { createOwnerLink(input: { subscriptionIds: [$subscription] }) {
+               ownerLink { id } userErrors { code } } }",
+            "ownerLink",
+        ),
+        not_found(
+            "Mutation.revokeOwnerLink",
+            P::StartConsents,
+            "mutation($ownerLink: ID!) { revokeOwnerLink(input: { ownerLinkId: $ownerLink }) {
+               ownerLink { id } userErrors { code } } }",
+            "ownerLink",
         ),
     ]
 }
@@ -273,10 +309,18 @@ fn mutations_of_access() -> Vec<Case> {
 }
 
 fn live_queries() -> Vec<Case> {
-    vec![query(
-        "Subscription.operation",
-        Permission::ReadOperations,
-        "subscription($operation: ID!) { operation(id: $operation) { id } }",
-        json!(null),
-    )]
+    vec![
+        query(
+            "Subscription.operation",
+            Permission::ReadOperations,
+            "subscription($operation: ID!) { operation(id: $operation) { id } }",
+            json!(null),
+        ),
+        query(
+            "Subscription.consent",
+            Permission::ReadConsents,
+            "subscription($consent: ID!) { consent(id: $consent) { id } }",
+            json!(null),
+        ),
+    ]
 }
