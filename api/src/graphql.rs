@@ -63,6 +63,7 @@ pub struct Query(
     diagnosis::DiagnoseAccessToken,
     enrollment_key::EnrollmentKeys,
     audit::AuditEvents,
+    tenant::PlanDisconnect,
 );
 
 /// What can be started or stopped. Each says which role it needs of a member, and which
@@ -86,6 +87,8 @@ pub struct Mutation(
     enrollment_key::RegisterEnrollmentKey,
     enrollment_key::CheckEnrollmentKey,
     enrollment_key::RemoveEnrollmentKey,
+    tenant::CheckTenant,
+    tenant::DisconnectTenant,
 );
 
 /// What can be watched while it happens. The viewer is asked for again while it is watched.

@@ -13,7 +13,7 @@ pub enum Permission {
     KnowOneself,
     /// Read tenants, subscriptions, role assignments, resources and tags.
     ReadInventory,
-    /// Start scans.
+    /// Start scans and checks.
     ScanInventory,
     /// Read and follow operations.
     ReadOperations,
@@ -43,6 +43,8 @@ pub enum Permission {
     ChangeEnrollmentKeys,
     /// Read and export the audit.
     ReadAudit,
+    /// Disconnect tenants.
+    DisconnectTenants,
 }
 
 impl Permission {
@@ -63,7 +65,8 @@ impl Permission {
             | Self::ChangeAccessTokens
             | Self::ReadEnrollmentKeys
             | Self::ChangeEnrollmentKeys
-            | Self::ReadAudit => Role::Admin,
+            | Self::ReadAudit
+            | Self::DisconnectTenants => Role::Admin,
         }
     }
 
@@ -86,7 +89,8 @@ impl Permission {
             | Self::ReadAccessTokens
             | Self::ChangeAccessTokens
             | Self::DiagnoseTokens
-            | Self::ChangeEnrollmentKeys => OfAccessToken::Never,
+            | Self::ChangeEnrollmentKeys
+            | Self::DisconnectTenants => OfAccessToken::Never,
         }
     }
 

@@ -172,6 +172,16 @@ impl Entity {
             .limit(1_000)
     }
 
+    /// Consents of a tenant whose window is open at `now`, the one that closes last first.
+    pub fn open_windows(organization_id: Uuid, tenant_id: Uuid, now: DateTime<Utc>) -> Select<Self> {
+        <Self as super::Owned>::owned_by(organization_id)
+            .filter(Column::TenantId.eq(tenant_id))
+            .filter(Column::State.eq(State::Granted))
+            .filter(Column::SealedToken.is_not_null())
+            .filter(Column::WindowClosesAt.gt(now))
+            .order_by_desc(Column::WindowClosesAt)
+    }
+
     /// Granted consents, of every organization, whose window has closed.
     pub fn window_passed(now: DateTime<Utc>) -> Select<Self> {
         Self::find()

@@ -2,6 +2,8 @@
 
 mod assign_role;
 mod check_enrollment_key;
+mod check_tenant;
+mod delete_inventory;
 mod onboard_tenant;
 mod prune_audit;
 mod resume_operation;
@@ -11,7 +13,10 @@ mod verify_roles;
 
 pub use assign_role::AssignRole;
 pub use check_enrollment_key::CheckEnrollmentKey;
+pub use check_tenant::CheckTenant;
+pub use delete_inventory::DeleteInventory;
 pub use onboard_tenant::OnboardTenant;
+pub(crate) use onboard_tenant::azure_state;
 pub use prune_audit::PruneAudit;
 pub use resume_operation::ResumeOperation;
 pub use scan_subscriptions::ScanSubscriptions;
@@ -32,4 +37,6 @@ pub fn register(workers: Workers, context: &Context) -> Workers {
         .register::<Sweep>(context.clone())
         .register::<CheckEnrollmentKey>(context.clone())
         .register::<PruneAudit>(context.clone())
+        .register::<CheckTenant>(context.clone())
+        .register::<DeleteInventory>(context.clone())
 }

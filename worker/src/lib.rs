@@ -3,7 +3,9 @@
 pub mod access;
 pub mod audit;
 pub mod context;
+pub mod disconnect;
 pub mod failures;
+mod health;
 mod inventory;
 pub mod job;
 pub mod jobs;

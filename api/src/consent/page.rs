@@ -1,12 +1,21 @@
 //! The pages that the consenting user sees.
 
-use entity::Failure;
 use entity::consent::{self, State};
+use entity::{Failure, Work};
 
 use crate::page::Page;
 
 impl Page {
-    pub(super) fn granted() -> Self {
+    pub(super) fn granted(work: &Work) -> Self {
+        if matches!(work, Work::Disconnect { .. }) {
+            return Self::new(
+                200,
+                "GRANTED",
+                "Thank you, the consent is granted",
+                "Tenantry now removes the role assignments that it created where you may remove them. Your own access \
+                 is erased when that is done, after an hour at the latest. You can close this page.",
+            );
+        }
         Self::new(
             200,
             "GRANTED",

@@ -85,6 +85,16 @@ pub enum AuditAction {
     AuditExported,
     /// Secrets were sealed again, under a new key.
     KeysRotated,
+    /// More of what was granted in a tenant does not work, or less.
+    TenantDegraded,
+    /// Everything that was granted in a tenant works again.
+    TenantRecovered,
+    /// The disconnection of a tenant was started.
+    DisconnectStarted,
+    /// A tenant was disconnected.
+    TenantDisconnected,
+    /// The inventory of a tenant was deleted.
+    InventoryDeleted,
 }
 
 /// What somebody who did something is.

@@ -9,6 +9,7 @@ use async_graphql::{Context, Enum, ID, Object, Result};
 use entity::subscription;
 use uuid::Uuid;
 
+pub use role_assignment::RoleAssignment;
 pub use subscriptions::{AzureSubscriptionFilter, AzureSubscriptionOrder, Subscriptions, list};
 
 use super::batch::Batch;
@@ -20,10 +21,8 @@ use super::resource::{Resource, ResourceFilter, ResourceOrder};
 use super::scalars::{DateTime, Guid};
 use super::scope::Scope;
 use super::stored::{Identified, Row, Stored};
-use super::tenant::Tenant;
+use super::tenant::{HealthReason, Tenant, of_subscriptions};
 use crate::permission::Permission;
-use role_assignment::RoleAssignment;
-
 /// What Tenantry may do with a subscription's tags; each level includes the ones before it.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
 #[graphql(name = "AccessLevel", remote = "entity::subscription::AccessLevel")]
@@ -65,6 +64,7 @@ pub struct AzureSubscription {
 struct Siblings {
     tenants: Batch<Tenant>,
     role_assignments: Batch<Vec<RoleAssignment>>,
+    health_reasons: Batch<Vec<HealthReason>>,
 }
 
 impl Stored for AzureSubscription {
@@ -80,6 +80,7 @@ impl Stored for AzureSubscription {
         let siblings = Arc::new(Siblings {
             tenants: Batch::of(rows.iter().map(|row| row.tenant_id)),
             role_assignments: Batch::of(rows.iter().map(|row| row.id)),
+            health_reasons: Batch::of(rows.iter().map(|row| row.id)),
         });
         rows.into_iter().map(|row| Self { row, siblings: Arc::clone(&siblings) }).collect()
     }
@@ -147,6 +148,13 @@ impl AzureSubscription {
         let scope = Scope::of(ctx, Permission::ReadInventory)?;
         let assignments = &self.siblings.role_assignments;
         let found = assignments.get(self.row.id, |ids| role_assignment::of_subscriptions(scope, ids)).await?;
+        Ok(found.map(Vec::as_slice).unwrap_or_default())
+    }
+
+    /// Why not everything that was granted for it works, the first known first; empty if it does.
+    async fn health_reasons(&self, ctx: &Context<'_>) -> Result<&[HealthReason]> {
+        let scope = Scope::of(ctx, Permission::ReadInventory)?;
+        let found = self.siblings.health_reasons.get(self.row.id, |ids| of_subscriptions(scope, ids)).await?;
         Ok(found.map(Vec::as_slice).unwrap_or_default())
     }
 

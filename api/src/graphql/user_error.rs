@@ -1,6 +1,7 @@
 //! Why a mutation did not do what it was asked to, where the person who asked can do something about it.
 
 use async_graphql::{Enum, SimpleObject};
+use url::Url;
 
 /// Why a mutation did not do what it was asked to.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +51,12 @@ pub enum UserErrorCode {
     AnotherEnrollment,
     /// The enrollment key has expired.
     KeyExpired,
+    /// It takes a consent window, and none is open; `consentUrl` is where an owner consents.
+    ConsentRequired,
+    /// The tenant is disconnected, or being disconnected, or was never connected to its end.
+    NotConnected,
+    /// The tenant is disconnected already, and nothing is left to do about it.
+    AlreadyDisconnected,
 }
 
 /// Something that the person who asked can do something about.
@@ -62,12 +69,20 @@ pub struct UserError {
     message: String,
     /// The path, inside `input`, of what it is about.
     field: Vec<String>,
+    /// Where an owner consents, so that it can go on; null if that does not help. It is told here and nowhere else.
+    consent_url: Option<String>,
 }
 
 impl UserError {
     /// An error about the field `field` of the input.
     pub fn new(code: UserErrorCode, field: &str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), field: vec![field.to_owned()] }
+        Self { code, message: message.into(), field: vec![field.to_owned()], consent_url: None }
+    }
+
+    /// What was asked for takes a consent window: an owner opens one at `url`.
+    pub fn needs_consent(field: &str, message: impl Into<String>, url: &Url) -> Self {
+        let error = Self::new(UserErrorCode::ConsentRequired, field, message);
+        Self { consent_url: Some(url.to_string()), ..error }
     }
 }
 
