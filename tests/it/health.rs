@@ -15,11 +15,11 @@ use worker::job::Job;
 use worker::jobs::{CheckTenant, Sweep};
 use worker::queue::When;
 
-const HEALTH: &str = "{ tenants { nodes { id state failure { code }
+const HEALTH: &str = "{ tenants(first: 1) { nodes { id state failure { code }
     health { checkedAt degradedSince checkFailure { code }
-      reasons { totalCount nodes { severity since failure { code fixableBy message }
+      reasons(first: 10) { totalCount nodes { severity since failure { code fixableBy message }
         subscription { azureSubscriptionId accessLevel } } } }
-    subscriptions { nodes { azureSubscriptionId azureState healthReasons { failure { code } } } } } } }";
+    subscriptions(first: 10) { nodes { azureSubscriptionId azureState healthReasons { failure { code } } } } } } }";
 
 /// How the tenant stands.
 async fn health(app: &TestApp) -> Result<Value> {
