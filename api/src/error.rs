@@ -13,6 +13,8 @@ pub enum ErrorCode {
     BadInput,
     /// What was given as an id is none.
     BadId,
+    /// There is none, or it is somebody else's.
+    NotFound,
     /// What was given as a cursor is none, or belongs to another order.
     BadCursor,
     /// There is no token, or it is refused; `reason` says why.
@@ -41,11 +43,12 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every code.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::BadRequest,
         Self::BadDocument,
         Self::BadInput,
         Self::BadId,
+        Self::NotFound,
         Self::BadCursor,
         Self::Unauthenticated,
         Self::Forbidden,
@@ -67,6 +70,7 @@ impl ErrorCode {
             Self::BadDocument => "BAD_DOCUMENT",
             Self::BadInput => "BAD_INPUT",
             Self::BadId => "BAD_ID",
+            Self::NotFound => "NOT_FOUND",
             Self::BadCursor => "BAD_CURSOR",
             Self::Unauthenticated => "UNAUTHENTICATED",
             Self::Forbidden => "FORBIDDEN",

@@ -63,6 +63,7 @@ pub struct Query(
     diagnosis::DiagnoseAccessToken,
     enrollment_key::EnrollmentKeys,
     audit::AuditEvents,
+    consent::VerifyReceipt,
     tenant::PlanDisconnect,
 );
 
@@ -74,6 +75,8 @@ pub struct Query(
 pub struct Mutation(
     consent::StartConsent,
     tenant::ScanTenant,
+    subscription::ChangeAccess,
+    viewer::ChangeOrganization,
     operation::CancelOperation,
     operation::RetryOperation,
     access_token::CreateAccessToken,
@@ -116,4 +119,9 @@ pub fn sdl() -> String {
 /// A count as GraphQL's `Int`, which has 32 bits.
 fn int(count: i64) -> i32 {
     i32::try_from(count).unwrap_or(if count < 0 { i32::MIN } else { i32::MAX })
+}
+
+/// The consent that a global id names; none: it is no such id.
+pub(crate) fn consent_id(id: &async_graphql::ID) -> Option<uuid::Uuid> {
+    ids::Kind::Consent.row(id).ok()
 }

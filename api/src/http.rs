@@ -7,6 +7,8 @@
 //! | `/sign-in`, `/sign-in/callback`, `/sign-out` | members sign in with a browser on our own origin |
 //! | `/consent/start`, `/consent/callback` | consenting users go to Microsoft and come back |
 //! | `/audit/export` | the audit, as lines of JSON |
+//! | `/consents/{id}/receipt` | the receipt of a consent, as JSON, CSV or a signed statement |
+//! | `/.well-known/tenantry-receipt-keys` | the key by which anybody can check a receipt |
 //! | `/healthz`, `/readyz` | whether the process lives, and whether it can serve |
 //! | `/`, `/graphiql` | GraphiQL, in development |
 //!
@@ -14,6 +16,7 @@
 //! query holds up nobody else's socket, and no database connection dies with a thread of the server.
 
 mod answer;
+mod archive;
 mod assembly;
 mod audit;
 mod body;
@@ -29,6 +32,7 @@ mod health;
 mod media;
 mod origins;
 mod parameters;
+mod receipt;
 mod seal;
 mod sign_in;
 mod socket;

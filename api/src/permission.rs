@@ -43,6 +43,10 @@ pub enum Permission {
     ChangeEnrollmentKeys,
     /// Read and export the audit.
     ReadAudit,
+    /// Change access levels of subscriptions.
+    ChangeAccess,
+    /// Change settings of the organization.
+    ChangeOrganization,
     /// Disconnect tenants.
     DisconnectTenants,
 }
@@ -58,7 +62,9 @@ impl Permission {
             | Self::ReadConsents
             | Self::ReadMembers
             | Self::DiagnoseTokens => Role::Viewer,
-            Self::ScanInventory | Self::ChangeOperations | Self::StartConsents => Role::Editor,
+            Self::ScanInventory | Self::ChangeOperations | Self::StartConsents | Self::ChangeAccess => {
+                Role::Editor
+            }
             Self::ReadInvitations
             | Self::ChangeMembers
             | Self::ReadAccessTokens
@@ -66,6 +72,7 @@ impl Permission {
             | Self::ReadEnrollmentKeys
             | Self::ChangeEnrollmentKeys
             | Self::ReadAudit
+            | Self::ChangeOrganization
             | Self::DisconnectTenants => Role::Admin,
         }
     }
@@ -79,7 +86,7 @@ impl Permission {
             Self::ReadOperations => OfAccessToken::With(AccessScope::OperationsRead),
             Self::ChangeOperations => OfAccessToken::With(AccessScope::OperationsWrite),
             Self::ReadConsents => OfAccessToken::With(AccessScope::ConsentsRead),
-            Self::StartConsents => OfAccessToken::With(AccessScope::ConsentsWrite),
+            Self::StartConsents | Self::ChangeAccess => OfAccessToken::With(AccessScope::ConsentsWrite),
             Self::ReadMembers => OfAccessToken::With(AccessScope::MembersRead),
             Self::ReadEnrollmentKeys => OfAccessToken::With(AccessScope::EnrollmentKeysRead),
             Self::ReadAudit => OfAccessToken::With(AccessScope::AuditRead),
@@ -90,6 +97,7 @@ impl Permission {
             | Self::ChangeAccessTokens
             | Self::DiagnoseTokens
             | Self::ChangeEnrollmentKeys
+            | Self::ChangeOrganization
             | Self::DisconnectTenants => OfAccessToken::Never,
         }
     }

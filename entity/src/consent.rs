@@ -163,6 +163,26 @@ impl Entity {
         Self::find().filter(Column::StateHash.eq(hash(state)))
     }
 
+    /// Granted consents of a tenant whose window may be open, the one that closes last first.
+    pub fn open_for(organization_id: Uuid, tenant_id: Uuid, now: DateTime<Utc>) -> Select<Self> {
+        <Self as super::Owned>::owned_by(organization_id)
+            .filter(Column::TenantId.eq(tenant_id))
+            .filter(Column::State.eq(State::Granted))
+            .filter(Column::WindowClosesAt.gt(now))
+            .order_by_desc(Column::WindowClosesAt)
+    }
+
+    /// The consents of an organization that have a receipt, for whoever may read that: it tells of every
+    /// subscription of the tenant, so `limited_by` has to reach all of them.
+    pub fn with_receipt(organization_id: Uuid, limited_by: Option<Uuid>) -> Select<Self> {
+        let granted =
+            <Self as super::Owned>::owned_by(organization_id).filter(Column::GrantedAt.is_not_null());
+        match limited_by {
+            Some(holder) => granted.filter(crate::reach::whole_tenants(Column::TenantId, holder)),
+            None => granted,
+        }
+    }
+
     /// Consents, of every organization, that nobody came back for.
     pub fn never_returned(now: DateTime<Utc>) -> Select<Self> {
         Self::find()
@@ -170,16 +190,6 @@ impl Entity {
             .filter(Column::ExpiresAt.lte(now))
             .order_by_asc(Column::ExpiresAt)
             .limit(1_000)
-    }
-
-    /// Consents of a tenant whose window is open at `now`, the one that closes last first.
-    pub fn open_windows(organization_id: Uuid, tenant_id: Uuid, now: DateTime<Utc>) -> Select<Self> {
-        <Self as super::Owned>::owned_by(organization_id)
-            .filter(Column::TenantId.eq(tenant_id))
-            .filter(Column::State.eq(State::Granted))
-            .filter(Column::SealedToken.is_not_null())
-            .filter(Column::WindowClosesAt.gt(now))
-            .order_by_desc(Column::WindowClosesAt)
     }
 
     /// Granted consents, of every organization, whose window has closed.

@@ -22,6 +22,7 @@ pub mod organization;
 pub mod owned;
 pub mod pasted;
 pub mod reach;
+pub mod receipt;
 pub mod resource;
 pub mod role_assignment;
 pub mod sealed;

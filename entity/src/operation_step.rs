@@ -153,6 +153,8 @@ pub struct Roles(pub Vec<Uuid>);
 pub fn first(operation: &operation::Model, subscription_id: Uuid, now: DateTime<Utc>) -> ActiveModel {
     let (state, access_level) = match operation.work() {
         Work::Onboard { .. } => (State::Assigning, None),
+        // Without a consent the roles are held already, and are only looked at again.
+        Work::ChangeAccess { level, .. } if operation.consent_id.is_none() => (State::Verifying, Some(level)),
         Work::ChangeAccess { level, .. } => (State::Assigning, Some(level)),
         Work::Disconnect { .. } => (State::Removing, Some(AccessLevel::None)),
         Work::Scan | Work::Hold => (State::Scanning, None),
@@ -169,7 +171,7 @@ pub fn first(operation: &operation::Model, subscription_id: Uuid, now: DateTime<
         resources_seen: Set(0),
         resources_written: Set(0),
         resources_deleted: Set(0),
-        assigned_at: Set(None),
+        assigned_at: Set((state == State::Verifying).then_some(now)),
         updated_at: Set(now),
         access_level: Set(access_level),
         roles_added: Set(None),

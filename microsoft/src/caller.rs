@@ -1,11 +1,9 @@
 //! Who makes a call, and the link that turns that into a token, a budget and one repeat after a 401.
 
-use std::hash::{BuildHasher, RandomState};
-
 use bytes::Bytes;
 use reqwest::Method;
 use reqwest::header::HeaderValue;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use std::time::Duration;
@@ -97,11 +95,11 @@ pub(crate) struct Call {
 impl Call {
     pub fn new(method: Method, url: Url, budget: Budget) -> Self {
         Self {
+            budget: budget.by(&method),
             method,
             url,
             body: None,
             subscription: None,
-            budget,
             patience: patience::JOB,
             body_limit: body_limit::OBJECT,
             correlation_id: Uuid::new_v4(),
@@ -145,13 +143,11 @@ pub(crate) struct Link {
     service: Service,
     audience: Audience,
     base: Base,
-    /// Makes users' budgets tell apart without keeping their tokens.
-    hasher: Arc<RandomState>,
 }
 
 impl Link {
     pub fn new(http: Http, login: Login, service: Service, audience: Audience, base: Base) -> Self {
-        Self { http, login, service, audience, base, hasher: Arc::default() }
+        Self { http, login, service, audience, base }
     }
 
     pub fn base(&self) -> &Base {
@@ -196,9 +192,7 @@ impl Link {
         token: SecretString,
     ) -> Result<Reply, MicrosoftError> {
         let principal = match caller {
-            Caller::Delegated { token, .. } | Caller::Pasted { token, .. } => {
-                Principal::Delegated(self.hasher.hash_one(token.expose_secret()))
-            }
+            Caller::Delegated { token, .. } | Caller::Pasted { token, .. } => Principal::bearing(token),
             Caller::App { .. } | Caller::FreshApp { .. } => Principal::App,
         };
         let request = Request {

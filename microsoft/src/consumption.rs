@@ -3,11 +3,8 @@
 //! <https://learn.microsoft.com/en-us/azure/cost-management-billing/manage/enterprise-api>: a key is presented
 //! like a token, and 401 stands for all of unknown, invalid, disabled and expired.
 
-use std::hash::{BuildHasher, RandomState};
-use std::sync::Arc;
-
 use reqwest::Method;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use uuid::Uuid;
 
 use crate::MicrosoftError;
@@ -25,13 +22,11 @@ const LONGEST_NUMBER: usize = 20;
 pub struct Consumption {
     http: Http,
     base: Base,
-    /// Makes keys' budgets tell apart without keeping the keys.
-    hasher: Arc<RandomState>,
 }
 
 impl Consumption {
     pub(crate) fn new(http: Http, base: Base) -> Self {
-        Self { http, base, hasher: Arc::default() }
+        Self { http, base }
     }
 
     /// Asks for the billing periods of an enrollment, the lightest that every key may read. `TokenExpired`:
@@ -53,7 +48,7 @@ impl Consumption {
                 tenant: Uuid::nil(),
                 subscription: None,
                 budget: Budget::Consumption,
-                principal: Principal::Delegated(self.hasher.hash_one(key.expose_secret())),
+                principal: Principal::bearing(key),
             },
             patience: patience::JOB,
             body_limit: body_limit::OBJECT,

@@ -30,6 +30,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const ATTEMPTS: u32 = 4;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
+/// After so long a request is not sent again, however patient its sender is.
+const REPEAT_FOR: Duration = Duration::from_secs(10);
 /// Above this size decoding would hold up the other tasks of its thread.
 const LARGE_BODY: usize = 128 << 10;
 
@@ -37,8 +39,11 @@ const LARGE_BODY: usize = 128 << 10;
 pub(crate) mod patience {
     use std::time::Duration;
 
-    /// For calls of a job: a longer wait is the queue's to keep.
-    pub const JOB: Duration = Duration::from_secs(10);
+    /// For calls of a job: the shortest wait that Microsoft asks for, and a little. A longer one is the queue's to
+    /// keep, so that the job's place is free for work on what is not throttled.
+    pub const JOB: Duration = Duration::from_secs(2);
+    /// For calls that somebody waits for: nobody keeps a longer wait for them.
+    pub const PERSON: Duration = Duration::from_secs(10);
     /// For the pages of a stream: waiting out a quota window is its normal pace.
     pub const STREAM: Duration = Duration::from_mins(2);
 }
@@ -95,7 +100,12 @@ pub(crate) struct Http {
 }
 
 impl Http {
+    /// One with budgets of its own.
     pub fn new(clock: Clock) -> Result<Self, MicrosoftError> {
+        Self::with(clock, Throttle::new(None))
+    }
+
+    pub fn with(clock: Clock, throttle: Throttle) -> Result<Self, MicrosoftError> {
         #[expect(clippy::disallowed_methods, reason = "the one client that calls Microsoft")]
         let client = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
@@ -106,7 +116,7 @@ impl Http {
             .user_agent(concat!("tenantry/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| MicrosoftError::of(&codes::APPLICATION_MISCONFIGURED, chain(error)))?;
-        Ok(Self { client, throttle: Throttle::default(), clock, microsoft_clock: MicrosoftClock::default() })
+        Ok(Self { client, throttle, clock, microsoft_clock: MicrosoftClock::default() })
     }
 
     pub fn clock(&self) -> &Clock {
@@ -129,6 +139,7 @@ impl Http {
                 return Err(error);
             }
             let left = request.patience.saturating_sub(started.elapsed());
+            let repeat_for = request.patience.max(REPEAT_FOR).saturating_sub(started.elapsed());
             let pause = match &error {
                 // The lane is closed for that long, so `acquire` does the waiting.
                 MicrosoftError::Throttled { retry_after, .. } if *retry_after <= left => Duration::ZERO,
@@ -138,7 +149,7 @@ impl Http {
                 }
                 _ => return Err(error),
             };
-            if pause > left {
+            if pause > repeat_for {
                 return Err(error);
             }
             tracing::debug!(error = %error, pause_ms = pause.as_millis(), "a request to Microsoft is repeated");
@@ -176,7 +187,7 @@ impl Http {
         let response = sent.map_err(|error| transport(error, request.correlation_id))?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
-        permit.learn(&headers);
+        permit.learn(&headers).await;
         self.microsoft_clock.learn(&headers);
         tracing::debug!(
             http.method = %request.method,
@@ -204,7 +215,7 @@ impl Http {
             correlation_id: request.correlation_id,
         });
         if let MicrosoftError::Throttled { retry_after, .. } = &error {
-            permit.refused(*retry_after + jitter());
+            permit.refused(*retry_after + jitter()).await;
         }
         Err(Failure { error, never_received: matches!(status, 429 | 503) })
     }

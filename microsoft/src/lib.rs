@@ -46,12 +46,14 @@ pub use login::authorize::{AuthorizationRequest, Refusal, authorization_refusal}
 pub use login::token::DelegatedGrant;
 pub use oidc::jwt::{Identity, JwtError};
 pub use oidc::{Provider, ProviderSettings, SignInRequest};
+pub use throttle::sharing::{Away, Seen, SharedBudgets};
 pub use watch::{DelegatedEnd, DelegatedRequest, Watch};
 
 use base::Base;
 use caller::Link;
 use error::problem::Service;
 use http::Http;
+use throttle::Throttle;
 
 /// Tells the time.
 pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
@@ -85,9 +87,21 @@ pub struct Microsoft {
 }
 
 impl Microsoft {
-    /// Makes the client; nothing is sent yet.
+    /// Makes the client, with budgets of its own; nothing is sent yet.
     pub fn new(settings: Settings, clock: Clock) -> Result<Self, MicrosoftError> {
-        let http = Http::new(clock)?;
+        Self::over(settings, &Http::new(clock)?)
+    }
+
+    /// Makes a client that spends its budgets together with all that share them; nothing is sent yet.
+    pub fn sharing(
+        settings: Settings,
+        clock: Clock,
+        budgets: Arc<dyn SharedBudgets>,
+    ) -> Result<Self, MicrosoftError> {
+        Self::over(settings, &Http::with(clock, Throttle::new(Some(budgets)))?)
+    }
+
+    fn over(settings: Settings, http: &Http) -> Result<Self, MicrosoftError> {
         let arm_base = Base::new(&settings.arm_url)?;
         let graph_base = Base::new(&settings.graph_url)?;
         let consumption = Consumption::new(http.clone(), Base::new(&settings.consumption_url)?);

@@ -87,7 +87,7 @@ pub(crate) fn request(method: Method, url: Url, tenant: Uuid) -> Request {
         bearer: None,
         basic: None,
         lane: Lane { tenant, subscription: None, budget: Budget::Login, principal: Principal::App },
-        patience: patience::JOB,
+        patience: patience::PERSON,
         body_limit: body_limit::OBJECT,
         repeat: Repeat::Always,
         correlation_id: Uuid::new_v4(),

@@ -2,26 +2,36 @@
 //!
 //! Each principal has a budget per subscription (or per tenant, for calls that name none) and kind of
 //! call. What is left of it stands in every answer; this module keeps count between the answers and
-//! makes callers wait here instead of being refused there.
+//! makes callers wait here instead of being refused there. Who must wait gets a turn of its own, so nobody is
+//! overtaken; who would wait for too long is told so at once, and holds nobody up.
 
 mod bucket;
+mod headers;
+mod moment;
+pub(crate) mod sharing;
+mod state;
+#[cfg(test)]
+mod tests;
 mod window;
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use reqwest::Method;
 use reqwest::header::HeaderMap;
-use tokio::time::Instant;
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
-use bucket::Bucket;
-use window::Window;
+pub(crate) use headers::resets_after;
+use moment::Moment;
+use sharing::{SharedBudgets, Sharing};
+use state::{State, Ticket};
 
-/// Lanes unused for so long have full budgets again, so forgetting them loses nothing.
-const FORGET_AFTER: Duration = Duration::from_mins(10);
-/// A quota that claims to hold for longer is not believed: the published window lasts five seconds.
-const LONGEST_WINDOW: Duration = Duration::from_mins(5);
 /// How many lanes are kept before the unused ones are looked for.
 const MANY_LANES: usize = 4096;
 
@@ -31,9 +41,29 @@ pub(crate) enum Budget {
     Login,
     ArmReads,
     ArmWrites,
+    ArmDeletes,
     ResourceGraph,
     Graph,
     Consumption,
+}
+
+impl Budget {
+    /// The budget of a call by this method: Resource Manager counts deletes apart from other writes.
+    pub fn by(self, method: &Method) -> Self {
+        if self == Self::ArmWrites && *method == Method::DELETE { Self::ArmDeletes } else { self }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Login => "login",
+            Self::ArmReads => "arm-reads",
+            Self::ArmWrites => "arm-writes",
+            Self::ArmDeletes => "arm-deletes",
+            Self::ResourceGraph => "resource-graph",
+            Self::Graph => "graph",
+            Self::Consumption => "consumption",
+        }
+    }
 }
 
 /// Whose budget it is.
@@ -41,8 +71,16 @@ pub(crate) enum Budget {
 pub(crate) enum Principal {
     /// Tenantry's service principal in the lane's tenant.
     App,
-    /// A consenting user, told apart by a hash of their token.
-    Delegated(u64),
+    /// Somebody else, told apart by half of the SHA-256 of what they show: the same in every process.
+    Bearer(u128),
+}
+
+impl Principal {
+    /// Whoever shows `secret`, which must be too long to be guessed.
+    pub fn bearing(secret: &SecretString) -> Self {
+        let digest: [u8; 32] = Sha256::digest(secret.expose_secret()).into();
+        Self::Bearer(digest.iter().take(16).fold(0, |number, byte| (number << 8) | u128::from(*byte)))
+    }
 }
 
 /// One budget.
@@ -55,242 +93,169 @@ pub(crate) struct Lane {
     pub principal: Principal,
 }
 
-/// Every lane in use.
-#[derive(Clone, Default)]
-pub(crate) struct Throttle {
-    lanes: Arc<Mutex<HashMap<Lane, Shared>>>,
-}
-
-type Shared = Arc<Mutex<State>>;
-
-struct State {
-    gauge: Gauge,
-    under_way: u32,
-    /// How many calls have been let through so far.
-    taken: u32,
-    blocked_until: Option<Instant>,
-    used_at: Instant,
-}
-
-enum Gauge {
-    Bucket(Bucket),
-    Window(Window),
-}
-
-/// One call that was let through.
-#[derive(Clone, Copy)]
-struct Ticket {
-    number: u32,
-    beside: u32,
-    sent: Instant,
-}
-
-impl State {
-    fn new(budget: Budget, now: Instant) -> Self {
-        // https://learn.microsoft.com/en-us/azure/azure-resource-manager/management/request-limits-and-throttling
-        let gauge = match budget {
-            Budget::ArmReads => Gauge::Bucket(Bucket::new(250.0, 25.0, now)),
-            Budget::ArmWrites => Gauge::Bucket(Bucket::new(200.0, 10.0, now)),
-            // https://learn.microsoft.com/en-us/graph/throttling-limits: 3,500 units in ten seconds for
-            // the smallest tenants, one or two units a call.
-            Budget::Graph => Gauge::Bucket(Bucket::new(300.0, 150.0, now)),
-            // Entra publishes no figure; this only keeps a fault from becoming a storm.
-            Budget::Login => Gauge::Bucket(Bucket::new(100.0, 20.0, now)),
-            // No figure is published either; a key is checked once a day.
-            Budget::Consumption => Gauge::Bucket(Bucket::new(20.0, 0.5, now)),
-            Budget::ResourceGraph => Gauge::Window(Window::default()),
+impl Lane {
+    /// What all processes call it.
+    fn name(&self) -> String {
+        let mut name = format!("{}:{}", self.budget.name(), self.tenant);
+        // Writing into a text cannot fail.
+        let _ = match self.subscription {
+            Some(subscription) => write!(name, ":{subscription}"),
+            None => write!(name, ":-"),
         };
-        Self { gauge, under_way: 0, taken: 0, blocked_until: None, used_at: now }
-    }
-
-    /// Takes one call from the budget, or says when to ask again.
-    fn take(&mut self, now: Instant) -> Result<Ticket, Instant> {
-        self.used_at = now;
-        if let Some(until) = self.blocked_until {
-            if until > now {
-                return Err(until);
-            }
-            self.blocked_until = None;
-        }
-        match &mut self.gauge {
-            Gauge::Bucket(bucket) => bucket.take(now)?,
-            Gauge::Window(window) => window.take(now)?,
-        }
-        self.taken = self.taken.wrapping_add(1);
-        self.under_way += 1;
-        Ok(Ticket { number: self.taken, beside: self.under_way - 1, sent: now })
-    }
-
-    /// How many other calls Microsoft may have counted only after it answered this one: those that were
-    /// under way when it was sent, and those sent since.
-    fn others(&self, ticket: Ticket) -> u32 {
-        self.taken.wrapping_sub(ticket.number).saturating_add(ticket.beside)
+        let _ = match self.principal {
+            Principal::App => write!(name, ":app"),
+            Principal::Bearer(digest) => write!(name, ":{digest:032x}"),
+        };
+        name
     }
 }
+
+/// Every lane in use.
+#[derive(Clone)]
+pub(crate) struct Throttle {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    lanes: Mutex<HashMap<Lane, Arc<Slot>>>,
+    /// How long it has been going on.
+    time: Box<dyn Fn() -> Duration + Send + Sync>,
+    sharing: Option<Sharing>,
+}
+
+/// What this process knows of a lane. Its own tasks change it one after the other.
+type Slot = tokio::sync::Mutex<Option<State>>;
 
 impl Throttle {
+    /// Budgets of this process alone, or shared with all who know this place.
+    pub fn new(budgets: Option<Arc<dyn SharedBudgets>>) -> Self {
+        let started = Instant::now();
+        Self::timed(budgets, Box::new(move || started.elapsed()))
+    }
+
+    fn timed(budgets: Option<Arc<dyn SharedBudgets>>, time: Box<dyn Fn() -> Duration + Send + Sync>) -> Self {
+        let sharing = budgets.map(Sharing::new);
+        Self { inner: Arc::new(Inner { lanes: Mutex::default(), time, sharing }) }
+    }
+
     /// Waits until the lane allows a call; says how long it would take if that is beyond `patience`.
     pub async fn acquire(&self, lane: Lane, patience: Duration) -> Result<Permit, Duration> {
         let asked = Instant::now();
-        let state = self.lane(lane, asked);
+        let slot = self.slot(lane);
         loop {
-            let now = Instant::now();
-            let taken = lock(&state).take(now);
-            match taken {
-                Ok(ticket) => return Ok(Permit { lane, state, ticket }),
-                Err(again) if again.duration_since(asked) > patience => return Err(again.duration_since(now)),
-                Err(again) => tokio::time::sleep_until(again).await,
+            let left = patience.saturating_sub(asked.elapsed());
+            let taken = self.change(lane, &slot, |state, now| state.take(now, left)).await;
+            let closed_for = match taken {
+                Ok(ticket) => match self.depart(lane, &slot, ticket).await {
+                    Ok(permit) => return Ok(permit),
+                    Err(closed_for) => closed_for,
+                },
+                Err(wait) => wait,
+            };
+            if closed_for > patience.saturating_sub(asked.elapsed()) {
+                return Err(closed_for);
             }
+            sleep(closed_for).await;
         }
     }
 
-    fn lane(&self, lane: Lane, now: Instant) -> Shared {
-        let mut lanes = lock(&self.lanes);
+    /// Waits for the ticket's turn. Somebody may have been refused meanwhile.
+    async fn depart(&self, lane: Lane, slot: &Arc<Slot>, ticket: Ticket) -> Result<Permit, Duration> {
+        let (throttle, slot) = (self.clone(), Arc::clone(slot));
+        let permit = Permit { throttle, lane, slot, ticket, ended: AtomicBool::default() };
+        if !ticket.wait.is_zero() {
+            sleep(ticket.wait).await;
+            self.change(lane, &permit.slot, |state, now| state.open(now)).await?;
+        }
+        Ok(permit)
+    }
+
+    /// Changes what is known of a lane, for everybody if they can be reached.
+    async fn change<T>(
+        &self,
+        lane: Lane,
+        slot: &Slot,
+        mut change: impl FnMut(&mut State, Moment) -> T + Send,
+    ) -> T {
+        let mut kept = slot.lock().await;
+        if let Some(sharing) = &self.inner.sharing {
+            let changed = sharing.change(&lane.name(), lane.budget, kept.as_ref(), &mut change).await;
+            if let Some((state, outcome)) = changed {
+                *kept = Some(state);
+                return outcome;
+            }
+        }
+        let now = self.inner.now();
+        let mut state = State::newest(kept.take(), None, lane.budget, now);
+        let outcome = change(&mut state, now);
+        *kept = Some(state);
+        outcome
+    }
+
+    fn slot(&self, lane: Lane) -> Arc<Slot> {
+        let mut lanes = lock(&self.inner.lanes);
         if lanes.len() >= MANY_LANES {
-            lanes.retain(|_, state| {
-                let state = lock(state);
-                state.under_way > 0 || now.duration_since(state.used_at) < FORGET_AFTER
+            let now = self.inner.now();
+            lanes.retain(|_, slot| {
+                let is_unused = Arc::strong_count(slot) == 1;
+                let state = slot.try_lock();
+                !is_unused || state.is_ok_and(|state| state.as_ref().is_some_and(|it| !it.is_forgotten(now)))
             });
         }
-        Arc::clone(lanes.entry(lane).or_insert_with(|| Arc::new(Mutex::new(State::new(lane.budget, now)))))
+        Arc::clone(lanes.entry(lane).or_default())
+    }
+}
+
+impl Inner {
+    fn now(&self) -> Moment {
+        let shared = self.sharing.as_ref().and_then(Sharing::now);
+        shared.unwrap_or_else(|| Moment::after((self.time)()))
     }
 }
 
 /// The right to send one request; learns from its answer.
 pub(crate) struct Permit {
+    throttle: Throttle,
     lane: Lane,
-    state: Shared,
+    slot: Arc<Slot>,
     ticket: Ticket,
+    ended: AtomicBool,
 }
 
 impl Permit {
     /// Corrects the count by what the answer says is left.
-    pub fn learn(&self, headers: &HeaderMap) {
-        let now = Instant::now();
-        let mut state = lock(&self.state);
-        let others = state.others(self.ticket);
-        match &mut state.gauge {
-            Gauge::Bucket(bucket) => {
-                if let Some(remaining) = bucket_remaining(self.lane, headers) {
-                    bucket.learn(now, remaining, others);
-                }
-            }
-            Gauge::Window(window) => {
-                if let Some((remaining, resets_after)) = window_remaining(headers) {
-                    window.learn(self.ticket.sent, now, remaining, resets_after, others);
-                }
-            }
+    pub async fn learn(&self, headers: &HeaderMap) {
+        if self.ended.swap(true, Ordering::Relaxed) {
+            return;
         }
+        let reading = headers::reading(self.lane, headers);
+        let end = |state: &mut State, now| state.end(self.ticket, now, reading);
+        self.throttle.change(self.lane, &self.slot, end).await;
     }
 
     /// Closes the lane after a 429: a call before the time is up would be refused again.
-    pub fn refused(&self, retry_after: Duration) {
-        let until = Instant::now() + retry_after;
-        let mut state = lock(&self.state);
-        state.blocked_until = Some(state.blocked_until.map_or(until, |known| known.max(until)));
-        if let Gauge::Window(window) = &mut state.gauge {
-            window.exhausted(until);
-        }
+    pub async fn refused(&self, retry_after: Duration) {
+        let close = |state: &mut State, now| state.refused(now, retry_after);
+        self.throttle.change(self.lane, &self.slot, close).await;
     }
 }
 
 impl Drop for Permit {
+    /// A call without an answer is no longer under way either. Nobody waits for that to be known; where it
+    /// cannot be told any more, it is forgotten like the calls of the dead.
     fn drop(&mut self) {
-        lock(&self.state).under_way -= 1;
+        if self.ended.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let (throttle, lane, slot) = (self.throttle.clone(), self.lane, Arc::clone(&self.slot));
+        let ticket = self.ticket;
+        runtime.spawn(async move {
+            throttle.change(lane, &slot, |state, now| state.end(ticket, now, None)).await;
+        });
     }
-}
-
-/// The smallest of the remaining counts that bind this lane.
-fn bucket_remaining(lane: Lane, headers: &HeaderMap) -> Option<u32> {
-    let scope = if lane.subscription.is_some() { "subscription" } else { "tenant" };
-    let names: &[&str] = match lane.budget {
-        Budget::ArmReads => &["reads", "global-reads", "resource-requests"],
-        Budget::ArmWrites => &["writes", "global-writes"],
-        Budget::Login | Budget::Graph | Budget::ResourceGraph | Budget::Consumption => &[],
-    };
-    names.iter().filter_map(|name| number(headers, &format!("x-ms-ratelimit-remaining-{scope}-{name}"))).min()
-}
-
-/// How many queries are left, and for how long that count holds.
-fn window_remaining(headers: &HeaderMap) -> Option<(u32, Option<Duration>)> {
-    Some((number(headers, "x-ms-user-quota-remaining")?, resets_after(headers)))
-}
-
-fn number(headers: &HeaderMap, name: &str) -> Option<u32> {
-    headers.get(name)?.to_str().ok()?.trim().parse().ok()
-}
-
-/// `x-ms-user-quota-resets-after`, as `hh:mm:ss`.
-pub(crate) fn resets_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get("x-ms-user-quota-resets-after")?.to_str().ok()?;
-    let mut seconds = 0.0_f64;
-    for part in text.trim().split(':') {
-        seconds = seconds * 60.0 + part.parse::<f64>().ok()?;
-    }
-    Duration::try_from_secs_f64(seconds).ok().filter(|time| *time <= LONGEST_WINDOW)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use reqwest::header::{HeaderName, HeaderValue};
-
-    use super::*;
-
-    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-        pairs.iter().map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v))).collect()
-    }
-
-    fn lane(budget: Budget, subscription: Option<Uuid>) -> Lane {
-        Lane { tenant: Uuid::nil(), subscription, budget, principal: Principal::App }
-    }
-
-    #[test]
-    fn the_smallest_binding_budget_counts() {
-        let answer = headers(&[
-            ("x-ms-ratelimit-remaining-subscription-reads", "200"),
-            ("x-ms-ratelimit-remaining-subscription-global-reads", "12"),
-            ("x-ms-ratelimit-remaining-subscription-writes", "3"),
-            ("x-ms-ratelimit-remaining-tenant-reads", "1"),
-        ]);
-        assert_eq!(bucket_remaining(lane(Budget::ArmReads, Some(Uuid::nil())), &answer), Some(12));
-        assert_eq!(bucket_remaining(lane(Budget::ArmReads, None), &answer), Some(1));
-        assert_eq!(bucket_remaining(lane(Budget::ArmWrites, Some(Uuid::nil())), &answer), Some(3));
-        assert_eq!(bucket_remaining(lane(Budget::Graph, None), &answer), None);
-    }
-
-    #[test]
-    fn quota_times_are_read() {
-        let time = |text| resets_after(&headers(&[("x-ms-user-quota-resets-after", text)]));
-        assert_eq!(time("00:00:05"), Some(Duration::from_secs(5)));
-        assert_eq!(time("00:02:03"), Some(Duration::from_secs(123)));
-        assert_eq!(time("99999999:00:00"), None);
-        assert_eq!(time("soon"), None);
-        assert_eq!(time("-1"), None);
-    }
-
-    #[tokio::test]
-    async fn a_refusal_closes_the_lane_for_everybody() {
-        let throttle = Throttle::default();
-        let lane = lane(Budget::ArmWrites, None);
-        let permit = throttle.acquire(lane, Duration::ZERO).await.expect("a full bucket");
-        permit.refused(Duration::from_secs(30));
-        let wait = throttle.acquire(lane, Duration::from_secs(1)).await.err().expect("a closed lane");
-        assert!(wait > Duration::from_secs(29), "{wait:?}");
-        let other = Lane { principal: Principal::Delegated(1), ..lane };
-        assert!(throttle.acquire(other, Duration::ZERO).await.is_ok());
-    }
-
-    #[tokio::test]
-    async fn what_is_left_elsewhere_is_believed() {
-        let throttle = Throttle::default();
-        let lane = lane(Budget::ArmReads, None);
-        let permit = throttle.acquire(lane, Duration::ZERO).await.expect("a full bucket");
-        permit.learn(&headers(&[("x-ms-ratelimit-remaining-tenant-reads", "0")]));
-        drop(permit);
-        assert!(throttle.acquire(lane, Duration::ZERO).await.is_err());
-    }
 }

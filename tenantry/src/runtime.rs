@@ -1,5 +1,6 @@
 //! The processes: what they are made of, and how they start and stop.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -8,11 +9,12 @@ use api::http::{Check, HttpSettings, RunningServer};
 use entity::{Clock, Keyring, member};
 use microsoft::{Microsoft, Provider};
 use sea_orm::{DatabaseConnection, PaginatorTrait};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
+use worker::budgets::RedisBudgets;
 use worker::job::Job;
 use worker::jobs::{PruneAudit, Sweep};
 use worker::keys;
@@ -64,7 +66,9 @@ impl Parts {
         let clock = Clock::system();
         let keyring = keys::open(&database, configuration.encryption_keys.clone(), clock.clone()).await?;
         let fresh_keys = keys::keep_fresh(database.clone(), keyring.clone(), keys::REFRESH_EVERY);
-        let microsoft = Microsoft::new(configuration.microsoft.clone(), clock.as_fn())?;
+        let microsoft =
+            connect_microsoft(configuration.microsoft.clone(), &clock, configuration.redis_url.as_ref())
+                .await?;
         let (queue, progress) = match &configuration.redis_url {
             Some(url) => {
                 let queue = Queue::redis(url).await.context("connecting to Redis")?;
@@ -184,6 +188,17 @@ impl Parts {
             Ok(worked?)
         })
     }
+}
+
+/// All processes with the same Redis spend Microsoft's budgets together.
+async fn connect_microsoft(
+    settings: microsoft::Settings,
+    clock: &Clock,
+    redis_url: Option<&SecretString>,
+) -> anyhow::Result<Microsoft> {
+    let Some(url) = redis_url else { return Ok(Microsoft::new(settings, clock.as_fn())?) };
+    let budgets = RedisBudgets::connect(url).await.context("connecting to Redis")?;
+    Ok(Microsoft::sharing(settings, clock.as_fn(), Arc::new(budgets))?)
 }
 
 /// Every worker asks for the job at its own pace, at once for the first time; the queue lets one at a time run.

@@ -132,7 +132,7 @@ async fn actions(app: &TestApp) -> Result<Vec<Action>> {
 }
 
 /// An access token of these scopes, made by the api.
-async fn access_token(app: &TestApp, scopes: &[&str], tenants: Option<&Value>) -> Result<String> {
+pub async fn access_token(app: &TestApp, scopes: &[&str], tenants: Option<&Value>) -> Result<String> {
     let query = "mutation($scopes: [AccessScope!]!, $expiresAt: DateTime!, $tenants: [ID!]) {
         createAccessToken(input: { name: \"partner\", scopes: $scopes, expiresAt: $expiresAt, tenants: $tenants }) {
           secret userErrors { code } } }";

@@ -171,3 +171,88 @@ async fn a_tenant_that_nobody_knows_is_an_error_that_a_person_can_act_on() -> Re
     assert!(known["startConsent"]["authorizationUrl"].is_string(), "{known}");
     Ok(())
 }
+
+/// What the api says of a consent's window.
+async fn window_of(app: &TestApp, consent: &str) -> Result<serde_json::Value> {
+    let query = "query($id: ID!) { consent(id: $id) { window { remainingSeconds isOpen closedBecause } } }";
+    let mut data = app.ask(query, json!({ "id": consent })).await?;
+    Ok(data["consent"]["window"].take())
+}
+
+#[tokio::test]
+async fn a_window_counts_down_and_says_why_it_closed() -> Result<()> {
+    let app = TestApp::small(1, 1).await?;
+    let (pending, _) = app.start_consent().await?;
+    assert!(window_of(&app, &pending).await?.is_null());
+    let (consent, _) = app.consent("owner", Decision::Accept).await?;
+    app.clock.advance(TimeDelta::minutes(10));
+
+    let open = window_of(&app, &consent).await?;
+
+    assert_eq!(open, json!({ "remainingSeconds": 3000, "isOpen": true, "closedBecause": null }));
+    app.run_jobs().await?;
+    let closed = json!({ "remainingSeconds": 0, "isOpen": false, "closedBecause": "WORK_DONE" });
+    assert_eq!(window_of(&app, &consent).await?, closed);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_gives_no_time_back() -> Result<()> {
+    let app = TestApp::small(1, 1).await?;
+    let put = "/subscriptions/*/providers/microsoft.authorization/roleassignments/*";
+    app.simulator.faults().plan(Fault::on("PUT", put).answer(503, &[("retry-after", "300")], "").times(100));
+    let (consent, _) = app.consent("owner", Decision::Accept).await?;
+    app.clock.advance(TimeDelta::minutes(20));
+    app.run_due().await?;
+
+    app.clock.advance(-TimeDelta::minutes(19));
+
+    assert_eq!(window_of(&app, &consent).await?["remainingSeconds"], 2400);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_token_that_is_revoked_closes_the_window_at_once() -> Result<()> {
+    let app = TestApp::small(2, 1).await?;
+    app.simulator.set_continuous_access(true);
+    let (consent, _) = app.consent("owner", Decision::Accept).await?;
+    app.simulator.revoke_sessions("owner");
+
+    app.run_jobs().await?;
+
+    let closed = json!({ "remainingSeconds": 0, "isOpen": false, "closedBecause": "SIGN_IN_DEMANDED" });
+    assert_eq!(window_of(&app, &consent).await?, closed);
+    let owner = app.simulator.users().into_iter().find(|user| user.key == "owner").map(|user| user.object_id);
+    let calls = app.simulator.calls();
+    let refused: Vec<_> = calls.iter().filter(|call| call.principal == owner && call.status == 401).collect();
+    assert_eq!(refused.len(), 1, "the token was used again after it was refused");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_does_not_fit_the_window_is_not_tried_and_a_new_consent_goes_on() -> Result<()> {
+    let app = TestApp::small(3, 6).await?;
+    let put = "/subscriptions/*/providers/microsoft.authorization/roleassignments/*";
+    app.simulator
+        .faults()
+        .plan(Fault::on("PUT", put).after(1).answer(503, &[("retry-after", "900")], "").times(100));
+    let (first, _) = app.consent("owner", Decision::Accept).await?;
+    app.run_jobs().await?;
+    app.simulator.faults().clear();
+    let operation = app.operation_of(&first).await?;
+    let outcomes = support::app::outcomes(&operation);
+    assert_eq!(
+        (outcomes.get("GRANTED"), outcomes.get("NEEDS_RECONSENT")),
+        (Some(&1), Some(&2)),
+        "{operation}"
+    );
+    assert_eq!(window_of(&app, &first).await?["isOpen"], false);
+    app.simulator.clear_calls();
+
+    let resumed = app.onboard().await?;
+
+    assert_eq!(resumed["state"], "SUCCEEDED", "{resumed}");
+    let puts = app.simulator.count_calls(|call| call.method == "PUT");
+    assert_eq!(puts, 2, "what was granted is assigned again");
+    Ok(())
+}

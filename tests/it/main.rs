@@ -1,5 +1,6 @@
 //! The whole system, end to end.
 
+mod access_change;
 mod access_tokens;
 mod audit;
 mod command_line;
@@ -16,8 +17,10 @@ mod processes;
 mod progress;
 mod queue;
 mod readme;
+mod receipt;
 mod scan;
 mod sign_in;
 mod spilled;
+mod throttle;
 mod transactions;
 mod wall;

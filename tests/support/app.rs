@@ -9,7 +9,7 @@ use api::authentication::DevelopmentTokens;
 use api::http::{HttpSettings, RunningServer};
 use chrono::TimeDelta;
 use entity::{EncryptionKeys, Owned, access_token, member, organization};
-use microsoft::{Microsoft, Provider, ProviderSettings};
+use microsoft::{Provider, ProviderSettings};
 use sea_orm::{ActiveModelTrait, DatabaseConnection, Set};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
@@ -86,7 +86,7 @@ impl TestApp {
         let keyring = worker::keys::open(&database, encryption_keys, clock.clock()).await?;
         let listen = free_address()?;
         let public_url = Url::parse(&format!("http://{listen}/"))?;
-        let microsoft = Microsoft::new(settings(&simulator, &public_url)?, clock.clock().as_fn())?;
+        let microsoft = bell.microsoft(settings(&simulator, &public_url)?, clock.clock().as_fn()).await?;
         let services = Services {
             database: database.clone(),
             microsoft: microsoft.clone(),
@@ -309,6 +309,17 @@ pub fn settings(simulator: &Simulator, public_url: &Url) -> Result<microsoft::Se
         client_id: simulator.client_id().to_string(),
         client_secret: SecretString::from(simulator.client_secret()),
         redirect_uri: public_url.join("consent/callback")?,
+    })
+}
+
+/// The same of an app that may do anything in the simulated tenant.
+pub fn automation(simulator: &Simulator, public_url: &Url) -> Result<microsoft::Settings> {
+    let (client_id, client_secret) = simulator.automation();
+    let settings = settings(simulator, public_url)?;
+    Ok(microsoft::Settings {
+        client_id: client_id.to_string(),
+        client_secret: client_secret.into(),
+        ..settings
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use entity::Clock;
 
 /// A clock that stands still until a test moves it.
@@ -10,9 +10,9 @@ use entity::Clock;
 pub struct TestClock(Arc<Mutex<DateTime<Utc>>>);
 
 impl Default for TestClock {
-    /// It begins now: real clients compare tokens with the machine's time.
+    /// It begins now: real clients compare tokens with the machine's time. `PostgreSQL` keeps microseconds only.
     fn default() -> Self {
-        Self(Arc::new(Mutex::new(Clock::system().now())))
+        Self(Arc::new(Mutex::new(Clock::system().now().trunc_subsecs(6))))
     }
 }
 

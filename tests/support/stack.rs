@@ -1,8 +1,12 @@
 //! The two deployments that every test runs on: embedded (SQLite, memory) and distributed (PostgreSQL,
 //! Redis). `TENANTRY_TEST_STACK` chooses; `tests/run` runs both.
 
+use std::sync::Arc;
+
 use anyhow::Result;
+use microsoft::Microsoft;
 use secrecy::SecretString;
+use worker::budgets::RedisBudgets;
 use worker::progress::Progress;
 use worker::queue::Queue;
 
@@ -48,5 +52,16 @@ impl Bell {
         let url: SecretString = redis.url();
         let (queue, progress) = (Queue::redis(&url).await?, Progress::redis(&url).await?);
         Ok(Self { redis: Some(redis), queue, progress })
+    }
+
+    /// A client with budgets where the stack keeps them.
+    pub async fn microsoft(
+        &self,
+        settings: microsoft::Settings,
+        clock: microsoft::Clock,
+    ) -> Result<Microsoft> {
+        let Some(redis) = &self.redis else { return Ok(Microsoft::new(settings, clock)?) };
+        let budgets = RedisBudgets::connect(&redis.url()).await?;
+        Ok(Microsoft::sharing(settings, clock, Arc::new(budgets))?)
     }
 }

@@ -14,7 +14,7 @@ use entity::tenant::{self, State};
 use entity::{Owned, Work, operation};
 use sea_orm::{
     ActiveEnum, ActiveModelTrait, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, PaginatorTrait,
-    QueryFilter, QueryOrder, QuerySelect, Set, Unchanged,
+    QueryFilter, QuerySelect, Set, Unchanged,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -294,8 +294,7 @@ async fn tell(
 }
 
 async fn open_windows(context: &Context, tenant: &tenant::Model) -> Result<Vec<consent::Model>, DbErr> {
-    consent::Entity::open_windows(tenant.organization_id, tenant.id, context.clock.now())
-        .order_by_asc(consent::Column::Id)
+    consent::Entity::open_for(tenant.organization_id, tenant.id, context.clock.now())
         .all(&context.database)
         .await
 }

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod audit;
+pub mod budgets;
 pub mod context;
 pub mod disconnect;
 pub mod failures;
@@ -13,6 +14,7 @@ pub mod keys;
 pub mod operations;
 pub mod progress;
 pub mod queue;
+pub mod receipt;
 mod redis;
 mod scan;
 pub mod transaction;

@@ -1,4 +1,4 @@
-//! One way to reach Redis, for the queue and for progress.
+//! One way to reach Redis, for the queue, for progress and for budgets.
 
 use std::time::Duration;
 

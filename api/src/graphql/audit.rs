@@ -85,6 +85,8 @@ pub enum AuditAction {
     AuditExported,
     /// Secrets were sealed again, under a new key.
     KeysRotated,
+    /// The receipt of a consent was exported.
+    ReceiptExported,
     /// More of what was granted in a tenant does not work, or less.
     TenantDegraded,
     /// Everything that was granted in a tenant works again.

@@ -1,7 +1,10 @@
 //! A consent: one grant by a consenting user, with a window.
 
 mod consents;
+mod receipt;
 mod start_consent;
+mod verify_receipt;
+mod window;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,6 +16,7 @@ use uuid::Uuid;
 
 pub use consents::Consents;
 pub use start_consent::StartConsent;
+pub use verify_receipt::VerifyReceipt;
 
 use super::batch::Batch;
 use super::failure::Failure;
@@ -23,6 +27,8 @@ use super::scope::{Scope, or_null};
 use super::stored::{Identified, Row, Stored};
 use super::tenant::Tenant;
 use crate::permission::Permission;
+use receipt::{Receipt, Receipts};
+use window::ConsentWindow;
 
 /// What is consented for.
 #[derive(Enum, Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,6 +67,7 @@ struct Siblings {
     tenants: Batch<Tenant>,
     /// By the consent's id.
     operations: Batch<Operation>,
+    receipts: Arc<Receipts>,
 }
 
 impl Stored for Consent {
@@ -76,6 +83,7 @@ impl Stored for Consent {
         let siblings = Arc::new(Siblings {
             tenants: Batch::of(rows.iter().filter_map(|row| row.tenant_id)),
             operations: Batch::of(rows.iter().map(|row| row.id)),
+            receipts: Arc::new(Receipts::of(&rows)),
         });
         rows.into_iter().map(|row| Self { row, siblings: Arc::clone(&siblings) }).collect()
     }
@@ -150,9 +158,21 @@ impl Consent {
         self.row.window_closes_at.map(Into::into)
     }
 
+    /// The time in which Tenantry may act as the consenting user; null until it is granted.
+    async fn window(&self, ctx: &Context<'_>) -> Option<ConsentWindow> {
+        let now = Scope::of(ctx, Permission::ReadConsents).map(|scope| scope.services.clock.now());
+        or_null(ctx, now.map(|now| ConsentWindow::of(&self.row, now)))
+    }
+
     /// When the delegated token was erased; null while it is held.
     async fn erased_at(&self) -> Option<DateTime> {
         self.row.erased_at.map(Into::into)
+    }
+
+    /// Every call that was made while impersonating the consenting user. Null until it is granted, and for whoever is
+    /// limited to some subscriptions of the tenant: it tells of all of them.
+    async fn receipt(&self, ctx: &Context<'_>) -> Option<Receipt> {
+        or_null(ctx, Receipts::find(&self.siblings.receipts, ctx, &self.row).await)
     }
 }
 

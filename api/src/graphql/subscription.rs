@@ -1,5 +1,6 @@
 //! A subscription: an Azure subscription of a tenant. GraphQL's own subscriptions are live queries here.
 
+mod change_access;
 mod role_assignment;
 mod subscriptions;
 
@@ -9,6 +10,7 @@ use async_graphql::{Context, Enum, ID, Object, Result};
 use entity::subscription;
 use uuid::Uuid;
 
+pub use change_access::ChangeAccess;
 pub use role_assignment::RoleAssignment;
 pub use subscriptions::{AzureSubscriptionFilter, AzureSubscriptionOrder, Subscriptions, list};
 

@@ -1,7 +1,6 @@
 //! Why a mutation did not do what it was asked to, where the person who asked can do something about it.
 
 use async_graphql::{Enum, SimpleObject};
-use url::Url;
 
 /// Why a mutation did not do what it was asked to.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,8 +50,14 @@ pub enum UserErrorCode {
     AnotherEnrollment,
     /// The enrollment key has expired.
     KeyExpired,
-    /// It takes a consent window, and none is open; `consentUrl` is where an owner consents.
+    /// Only a consenting user can do that, and no consent window is open: `consentUrl` leads to one.
     ConsentRequired,
+    /// What was named is of more than one tenant.
+    DifferentTenants,
+    /// Nothing was named, or too much.
+    InvalidSelection,
+    /// There is no such level to change to.
+    InvalidLevel,
     /// The tenant is disconnected, or being disconnected, or was never connected to its end.
     NotConnected,
     /// The tenant is disconnected already, and nothing is left to do about it.
@@ -69,7 +74,8 @@ pub struct UserError {
     message: String,
     /// The path, inside `input`, of what it is about.
     field: Vec<String>,
-    /// Where an owner consents, so that it can go on; null if that does not help. It is told here and nowhere else.
+    /// Where a user who owns the subscriptions consents, within ten minutes and once, so that it is done; null if that
+    /// is not what is missing. It is told here and nowhere else.
     consent_url: Option<String>,
 }
 
@@ -79,10 +85,9 @@ impl UserError {
         Self { code, message: message.into(), field: vec![field.to_owned()], consent_url: None }
     }
 
-    /// What was asked for takes a consent window: an owner opens one at `url`.
-    pub fn needs_consent(field: &str, message: impl Into<String>, url: &Url) -> Self {
-        let error = Self::new(UserErrorCode::ConsentRequired, field, message);
-        Self { consent_url: Some(url.to_string()), ..error }
+    /// Only a consenting user can do it, who starts at `url`.
+    pub fn needs_consent(field: &str, message: impl Into<String>, url: String) -> Self {
+        Self { consent_url: Some(url), ..Self::new(UserErrorCode::ConsentRequired, field, message) }
     }
 }
 

@@ -1,8 +1,12 @@
 //! Who asks: the viewer, its member and its organization.
 
+mod change_organization;
+
 use async_graphql::{Context, ID, Object, Result};
 use entity::organization;
 use uuid::Uuid;
+
+pub use change_organization::ChangeOrganization;
 
 use super::access_token::AccessToken;
 use super::ids::Kind;
@@ -106,5 +110,10 @@ impl Organization {
     /// When it was created.
     async fn created_at(&self) -> DateTime {
         self.0.created_at.into()
+    }
+
+    /// Whether Reader stays beside Tag Contributor where tags are written.
+    async fn keep_reader(&self) -> bool {
+        self.0.keep_reader
     }
 }

@@ -6,7 +6,7 @@ use actix_web::web;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use super::audit::Archive;
+use super::archive::Archive;
 use super::desk::Desk;
 use super::{HttpServices, HttpSettings, RunningServer, Server, StartError};
 use crate::authentication::{Authenticate, Authenticator};

@@ -99,6 +99,9 @@ pub enum Action {
     /// Secrets were sealed again, under a new key.
     #[sea_orm(string_value = "KEYS_ROTATED")]
     KeysRotated,
+    /// The receipt of a consent was exported.
+    #[sea_orm(string_value = "RECEIPT_EXPORTED")]
+    ReceiptExported,
     /// More of what was granted in a tenant does not work, or less.
     #[sea_orm(string_value = "TENANT_DEGRADED")]
     TenantDegraded,

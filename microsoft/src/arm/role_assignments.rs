@@ -169,7 +169,7 @@ impl Arm {
         arm_id: &str,
     ) -> Result<Uuid, MicrosoftError> {
         let path = format!("/{}?api-version=2022-04-01", arm_id.trim_start_matches('/'));
-        let call = Call::new(Method::DELETE, self.link.base().at(&path), Budget::ArmWrites)
+        let call = Call::new(Method::DELETE, self.link.base().at(&path), Budget::ArmDeletes)
             .of_subscription(subscription);
         match self.link.send(caller, &call).await {
             Ok(_) | Err(MicrosoftError::NotFound { .. }) => Ok(call.correlation_id()),

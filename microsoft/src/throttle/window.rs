@@ -4,7 +4,9 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use serde::{Deserialize, Serialize};
+
+use super::moment::Moment;
 
 /// The published quota: 15 queries in 5 seconds.
 const QUERIES: u32 = 15;
@@ -13,6 +15,7 @@ const LENGTH: Duration = Duration::from_secs(5);
 const ROUNDING: Duration = Duration::from_secs(1);
 
 /// A copy of Microsoft's window, kept between answers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Window {
     limit: u32,
     left: u32,
@@ -21,10 +24,10 @@ pub(super) struct Window {
     open: Option<Open>,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Open {
-    since: Instant,
-    until: Instant,
+    since: Moment,
+    until: Moment,
     /// Whether an answer has said when it ends; until then `until` is an assumption.
     confirmed: bool,
 }
@@ -37,7 +40,7 @@ impl Default for Window {
 
 impl Window {
     /// Takes one query, or says when the next window opens.
-    pub fn take(&mut self, now: Instant) -> Result<(), Instant> {
+    pub fn take(&mut self, now: Moment) -> Result<(), Moment> {
         let open = match self.open {
             Some(open) if now < open.until => open,
             _ => {
@@ -55,8 +58,8 @@ impl Window {
     /// Takes over what Microsoft says is left. It may not have counted the `others`.
     pub fn learn(
         &mut self,
-        sent: Instant,
-        now: Instant,
+        sent: Moment,
+        now: Moment,
         remaining: u32,
         resets_after: Option<Duration>,
         others: u32,
@@ -87,7 +90,7 @@ impl Window {
     }
 
     /// Nothing is left until then.
-    pub fn exhausted(&mut self, until: Instant) {
+    pub fn exhausted(&mut self, until: Moment) {
         self.left = 0;
         let since = self.open.map_or(until, |open| open.since);
         self.open = Some(Open { since, until, confirmed: true });
@@ -107,13 +110,13 @@ mod tests {
     struct Quota {
         limit: u32,
         used: u32,
-        opened: Option<Instant>,
+        opened: Option<Moment>,
         round_up: bool,
     }
 
     impl Quota {
         /// `None` is a 429.
-        fn query(&mut self, now: Instant) -> Option<(u32, Duration)> {
+        fn query(&mut self, now: Moment) -> Option<(u32, Duration)> {
             let opened = match self.opened {
                 Some(opened) if now < opened + LENGTH => opened,
                 _ => {
@@ -125,14 +128,14 @@ mod tests {
                 return None;
             }
             self.used += 1;
-            let left = (opened + LENGTH).duration_since(now).as_secs_f64();
+            let left = (opened + LENGTH).since(now).as_secs_f64();
             let seconds = if self.round_up { left.ceil() } else { left.floor() };
             Some((self.limit - self.used, Duration::from_secs_f64(seconds)))
         }
     }
 
     fn run(quota: &mut Quota, travel: Duration, length: Duration) -> (u32, u32) {
-        let start = Instant::now();
+        let start = Moment::after(Duration::from_hours(1));
         let (mut window, mut now) = (Window::default(), start);
         let (mut answered, mut refused) = (0, 0);
         while now < start + length {
@@ -142,7 +145,7 @@ mod tests {
             }
             let sent = now;
             let reply = quota.query(now + travel);
-            now += travel * 2;
+            now = now + travel * 2;
             if let Some((remaining, resets_after)) = reply {
                 answered += 1;
                 window.learn(sent, now, remaining, Some(resets_after), 0);
@@ -167,7 +170,7 @@ mod tests {
 
     /// Several who query at once, each with its own travel times; answers do not come in order.
     fn run_together(quota: &mut Quota, travels: &[(u64, u64)], length: Duration) -> (u32, u32) {
-        let start = Instant::now();
+        let start = Moment::after(Duration::from_hours(1));
         let mut window = Window::default();
         let (mut answered, mut refused, mut order) = (0, 0, 0);
         let (mut under_way, mut taken) = (0_i32, 0_i32);
@@ -223,8 +226,8 @@ mod tests {
     #[derive(PartialEq, Eq, PartialOrd, Ord)]
     enum Event {
         Asks,
-        Arrives { sent: Instant, others_then: i32 },
-        Returns { sent: Instant, others_then: i32, reply: Option<(u32, Duration)> },
+        Arrives { sent: Moment, others_then: i32 },
+        Returns { sent: Moment, others_then: i32, reply: Option<(u32, Duration)> },
     }
 
     proptest! {
@@ -242,7 +245,7 @@ mod tests {
 
     #[test]
     fn a_spent_window_reopens_when_it_ends() {
-        let start = Instant::now();
+        let start = Moment::after(Duration::from_hours(1));
         let mut window = Window::default();
         for _ in 0..QUERIES {
             assert!(window.take(start).is_ok());
@@ -254,7 +257,7 @@ mod tests {
 
     #[test]
     fn what_others_spent_is_believed() {
-        let start = Instant::now();
+        let start = Moment::after(Duration::from_hours(1));
         let mut window = Window::default();
         assert!(window.take(start).is_ok());
         window.learn(start, start, 0, Some(Duration::from_secs(2)), 0);

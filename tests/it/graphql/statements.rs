@@ -61,6 +61,7 @@ async fn a_page_costs_the_same_however_long_it_is() -> Result<()> {
                consent { state tenant { displayName } operation { id } } } } }",
             6,
         ),
+        ("query($first: Int) { consents(first: $first) { nodes { receipt { final callCount } } } }", 2),
     ] {
         for first in [1, 2, 50, 500] {
             assert_eq!(cost(&stage, viewer, query, first).await?, statements, "{first} of {query}");

@@ -12,6 +12,8 @@ use crate::job::JobError;
 
 /// What is held at the subscription and above it.
 struct Held {
+    /// Whether Azure told: a user who may not list assignments is told nothing.
+    is_known: bool,
     direct: Vec<RoleAssignment>,
     inherited: Vec<RoleAssignment>,
 }
@@ -28,7 +30,7 @@ impl Held {
 
 /// How it came that the roles are held.
 enum Grant {
-    Held(Vec<(RoleAssignment, Origin)>, Outcome),
+    Held { held: Vec<(RoleAssignment, Origin)>, is_all: bool, outcome: Outcome },
     Refused(Outcome, entity::Failure),
 }
 
@@ -43,7 +45,7 @@ impl Work<'_> {
         };
         let has_room = open.closes_at - self.context.clock.now() >= SWAP;
         match self.grant(&open.user, principal_id, has_room).await {
-            Ok(Grant::Held(held, outcome)) => record::held(self, held, outcome).await,
+            Ok(Grant::Held { held, is_all, outcome }) => record::held(self, held, is_all, outcome).await,
             Ok(Grant::Refused(outcome, failure)) => self.done(outcome, Some(failure)).await,
             Err(Stopped::Microsoft(error)) => {
                 let (outcome, failure) = self.outcome_of(error).await?;
@@ -90,13 +92,13 @@ impl Work<'_> {
     async fn held(&self, user: &Caller, principal_id: Uuid) -> Result<Held, MicrosoftError> {
         let azure_id = self.subscription.azure_subscription_id;
         let arm = self.context.microsoft.arm();
-        let held = match arm.role_assignments(user, azure_id, principal_id).await {
-            Ok(held) => held,
-            Err(MicrosoftError::Forbidden { .. }) => Vec::new(),
+        let (held, is_known) = match arm.role_assignments(user, azure_id, principal_id).await {
+            Ok(held) => (held, true),
+            Err(MicrosoftError::Forbidden { .. }) => (Vec::new(), false),
             Err(error) => return Err(error),
         };
         let (inherited, direct) = held.into_iter().partition(|one| one.is_inherited_at(azure_id));
-        Ok(Held { direct, inherited })
+        Ok(Held { is_known, direct, inherited })
     }
 
     /// What stands in the way, before anything is changed.
@@ -153,7 +155,7 @@ impl Work<'_> {
             () if has(Origin::Adopted) => Outcome::AlreadyGranted,
             () => Outcome::Inherited,
         };
-        Ok(Grant::Held(grants, outcome))
+        Ok(Grant::Held { held: grants, is_all: held.is_known, outcome })
     }
 }
 

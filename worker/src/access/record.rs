@@ -31,24 +31,49 @@ pub(super) async fn planned(work: &Work<'_>) -> Result<(), JobError> {
     Ok(())
 }
 
-/// The assignments that are held now; the step waits until they work.
+/// The assignments that are held now, and if these are all, that others are not any more; the step waits until they
+/// work.
 pub(super) async fn held(
     work: &mut Work<'_>,
     held: Vec<(RoleAssignment, Origin)>,
+    is_all: bool,
     outcome: Outcome,
 ) -> Result<(), JobError> {
     let now = work.context.clock.now();
     let transaction = transaction::begin(&work.context.database).await?;
     let has_moved = verify_from_now(work, outcome, now, &transaction).await?;
+    let mut news = Vec::new();
     for (assignment, origin) in &held {
         let is_new = store(work, &transaction, assignment, *origin, now).await?;
         // Another attempt may have come this far before; and what was assigned is told even if the operation was
         // ended meanwhile.
         if is_new || (has_moved && assignment.correlation_id.is_some()) {
-            tell_held(work, &transaction, assignment, *origin, now).await?;
+            news.push((assignment, origin));
         }
     }
+    if is_all {
+        forget_others(work, &transaction, &held).await?;
+    }
+    for (assignment, origin) in news {
+        tell_held(work, &transaction, assignment, *origin, now).await?;
+    }
     transaction.commit().await?;
+    Ok(())
+}
+
+/// What somebody else removed from Azure is not held any more.
+async fn forget_others(
+    work: &Work<'_>,
+    transaction: &DatabaseTransaction,
+    held: &[(RoleAssignment, Origin)],
+) -> Result<(), DbErr> {
+    let held = held.iter().map(|(assignment, _)| assignment.arm_id.to_lowercase());
+    role_assignment::Entity::delete_many()
+        .filter(role_assignment::Column::OrganizationId.eq(work.step.organization_id))
+        .filter(role_assignment::Column::SubscriptionId.eq(work.step.subscription_id))
+        .filter(role_assignment::Column::ArmId.is_not_in(held))
+        .exec(transaction)
+        .await?;
     Ok(())
 }
 

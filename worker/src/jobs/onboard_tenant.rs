@@ -1,15 +1,18 @@
 //! Finds every subscription that the consenting user can see, and has a role assigned at each.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use entity::operation_step::{Outcome, State};
+use entity::role_assignment::{self, Origin};
 use entity::subscription::{AccessLevel, AzureState};
 use entity::{Owned, Work, operation, operation_step, subscription, tenant};
 use microsoft::{Audience, Caller, Freshness, MicrosoftError, SubscriptionState};
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, QueryFilter, Set, Unchanged};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, EntityTrait, QueryFilter, QuerySelect, QueryTrait, Set, Unchanged,
+};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -146,6 +149,8 @@ async fn describe_tenant(
                 described.default_domain = Set(found.default_domain);
             }
         }
+        // The token is refused everywhere: nothing more is tried with it.
+        Err(error) if window::closed_by(&error).is_some() => return Err(error.into()),
         Err(error) => tracing::warn!(tenant.id = %operation.tenant_id, %error, "tenant not described"),
     }
     described.update(&context.database).await?;
@@ -197,25 +202,41 @@ async fn granted(
     context: &Context,
     operation: &operation::Model,
     entra_tenant_id: Uuid,
-) -> Result<HashSet<Uuid>, JobError> {
+) -> Result<HashMap<Uuid, Outcome>, JobError> {
     let stored = subscription::Entity::owned_by(operation.organization_id)
         .filter(subscription::Column::TenantId.eq(operation.tenant_id))
         .filter(subscription::Column::AccessLevel.ne(AccessLevel::None))
         .all(&context.database)
         .await?;
     if stored.is_empty() {
-        return Ok(HashSet::new());
+        return Ok(HashMap::new());
     }
     let visible = access::visible(context, entra_tenant_id).await?;
+    let held_there = held_there(context, operation).await?;
     let seen = stored.into_iter().filter(|stored| visible.contains(&stored.azure_subscription_id));
-    Ok(seen.map(|stored| stored.id).collect())
+    let outcome = |id| if held_there.contains(&id) { Outcome::AlreadyGranted } else { Outcome::Inherited };
+    Ok(seen.map(|stored| (stored.id, outcome(stored.id))).collect())
+}
+
+/// Subscriptions at which a role stands itself, and not only above.
+async fn held_there(context: &Context, operation: &operation::Model) -> Result<HashSet<Uuid>, JobError> {
+    let of_tenant = subscription::Entity::owned_by(operation.organization_id)
+        .filter(subscription::Column::TenantId.eq(operation.tenant_id))
+        .select_only()
+        .column(subscription::Column::Id);
+    let held = role_assignment::Entity::owned_by(operation.organization_id)
+        .filter(role_assignment::Column::Origin.ne(Origin::Inherited))
+        .filter(role_assignment::Column::SubscriptionId.in_subquery(of_tenant.into_query()))
+        .all(&context.database)
+        .await?;
+    Ok(held.into_iter().map(|held| held.subscription_id).collect())
 }
 
 async fn store_steps(
     context: &Context,
     operation: &operation::Model,
     found: &[microsoft::Subscription],
-    granted: &HashSet<Uuid>,
+    granted: &HashMap<Uuid, Outcome>,
 ) -> Result<(), JobError> {
     let now = context.clock.now();
     let asked = asked_for(operation);
@@ -232,9 +253,9 @@ async fn store_steps(
         let wanted = stored.into_iter().filter(|stored| asked.is_empty() || asked.contains(&stored.id));
         rows.extend(wanted.map(|stored| {
             let mut step = operation_step::first(operation, stored.id, now);
-            if granted.contains(&stored.id) {
+            if let Some(outcome) = granted.get(&stored.id) {
                 step.state = Set(State::Scanning);
-                step.outcome = Set(Some(Outcome::AlreadyGranted));
+                step.outcome = Set(Some(*outcome));
             }
             step
         }));

@@ -59,8 +59,8 @@ impl MemoryStore {
         self.with(queue, |line, now| line.depth(now))
     }
 
-    pub fn hasten(&self, queue: &str, within: Option<Duration>) -> Option<Duration> {
-        self.with(queue, |line, now| line.hasten(within.map(millis), now)).map(Duration::from_millis)
+    pub fn hasten(&self, queue: &str, by: Option<Duration>) -> Option<Duration> {
+        self.with(queue, |line, now| line.hasten(by.map(millis), now)).map(Duration::from_millis)
     }
 
     pub fn bell(&self, queue: &str) -> watch::Receiver<()> {

@@ -141,13 +141,9 @@ impl RedisStore {
         Ok(QueueDepth { ready, scheduled, leased, dead, oldest_ready_age: duration(age) })
     }
 
-    pub async fn hasten(
-        &self,
-        queue: &str,
-        within: Option<Duration>,
-    ) -> Result<Option<Duration>, QueueError> {
-        let within = within.and_then(|within| i64::try_from(millis(within)).ok()).unwrap_or(-1);
-        let early = self.call(invoke(&HASTEN, queue).arg(channel(queue)).arg(within)).await?;
+    pub async fn hasten(&self, queue: &str, by: Option<Duration>) -> Result<Option<Duration>, QueueError> {
+        let by = by.and_then(|by| i64::try_from(millis(by)).ok()).unwrap_or(-1);
+        let early = self.call(invoke(&HASTEN, queue).arg(channel(queue)).arg(by)).await?;
         Ok(duration(early))
     }
 

@@ -135,15 +135,11 @@ impl Store {
         }
     }
 
-    /// How long until the next scheduled task is due; it becomes ready at once if that is within `within`.
-    pub async fn hasten(
-        &self,
-        queue: &str,
-        within: Option<Duration>,
-    ) -> Result<Option<Duration>, QueueError> {
+    /// How long until the next scheduled task is due; all of them are due earlier by `by`.
+    pub async fn hasten(&self, queue: &str, by: Option<Duration>) -> Result<Option<Duration>, QueueError> {
         match self {
-            Self::Redis(store) => store.hasten(queue, within).await,
-            Self::Memory(store) => Ok(store.hasten(queue, within)),
+            Self::Redis(store) => store.hasten(queue, by).await,
+            Self::Memory(store) => Ok(store.hasten(queue, by)),
         }
     }
 

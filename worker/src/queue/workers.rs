@@ -112,13 +112,16 @@ impl Workers {
     /// their clock by that instead of waiting.
     pub async fn skip_ahead(&self) -> Result<Option<Duration>, QueueError> {
         let store = &self.queue.store;
-        let mut next: Option<(Duration, &str)> = None;
-        for queue in self.crews.iter().map(|crew| crew.queue()) {
-            let early = store.hasten(queue, None).await?;
-            next = early.map(|early| (early, queue)).into_iter().chain(next).min();
+        let mut next: Option<Duration> = None;
+        for crew in &self.crews {
+            next = store.hasten(crew.queue(), None).await?.into_iter().chain(next).min();
         }
-        let Some((_, queue)) = next else { return Ok(None) };
-        store.hasten(queue, Some(Duration::MAX)).await
+        let Some(early) = next else { return Ok(None) };
+        // For the others as much time has passed.
+        for crew in &self.crews {
+            store.hasten(crew.queue(), Some(early)).await?;
+        }
+        Ok(Some(early))
     }
 }
 

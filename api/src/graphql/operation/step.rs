@@ -15,7 +15,7 @@ use crate::graphql::pager::{Connection, KeyOf, OrderDirection, Paging, Sort, pag
 use crate::graphql::scalars::DateTime;
 use crate::graphql::scope::Scope;
 use crate::graphql::stored::{Row, Stored};
-use crate::graphql::subscription::AzureSubscription;
+use crate::graphql::subscription::{AccessLevel, AzureSubscription};
 use crate::permission::Permission;
 
 /// Where a step stands.
@@ -113,6 +113,11 @@ impl OperationStep {
     /// How access to the subscription ended; null until then, and in a scan, which changes no access.
     async fn outcome(&self) -> Option<OperationStepOutcome> {
         self.row.outcome.map(Into::into)
+    }
+
+    /// The level that the subscription is to have; null where the operation asks for none.
+    async fn access_level(&self) -> Option<AccessLevel> {
+        self.row.access_level.map(Into::into)
     }
 
     /// What went wrong, if anything did.

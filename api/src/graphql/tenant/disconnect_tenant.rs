@@ -201,7 +201,7 @@ impl Request<'_> {
     async fn open_window(&self, transaction: &DatabaseTransaction) -> Result<Option<consent::Model>, DbErr> {
         let now = self.scope.services.clock.now();
         let organization_id = self.scope.viewer.organization_id;
-        let open = consent::Entity::open_windows(organization_id, self.id, now);
+        let open = consent::Entity::open_for(organization_id, self.id, now);
         let found = open.limit(1).lock_exclusive().one(transaction).await?;
         Ok(found.filter(|consent| consent.remaining(now) > worker::window::CHANGE))
     }
@@ -280,6 +280,6 @@ impl Request<'_> {
         let message = "Removing role assignments takes a consent window, and none is open. Ask an owner of the \
              subscriptions to consent at consentUrl within ten minutes: the tenant is disconnected then. Or \
              disconnect withoutWindow, and remove by hand what the plan says.";
-        Ok(UserError::needs_consent("tenantId", message, &url))
+        Ok(UserError::needs_consent("tenantId", message, url.into()))
     }
 }

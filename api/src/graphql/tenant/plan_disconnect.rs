@@ -236,7 +236,7 @@ impl PlannedRoleAssignment {
 async fn open_window(scope: Scope<'_>, tenant_id: Uuid) -> Result<Option<consent::Model>, DbErr> {
     let now = scope.services.clock.now();
     let organization_id = scope.viewer.organization_id;
-    let open = consent::Entity::open_windows(organization_id, tenant_id, now);
+    let open = consent::Entity::open_for(organization_id, tenant_id, now);
     let found = open.order_by_asc(consent::Column::Id).limit(1).one(scope.database()).await?;
     Ok(found.filter(|consent| consent.is_open(now)))
 }

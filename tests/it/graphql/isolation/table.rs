@@ -23,8 +23,14 @@ impl Case {
 
     /// Whether it asks for something that a row has to be found for; what makes something new does not.
     pub fn names_a_row(&self) -> bool {
-        const MAKES_OR_NAMES_NONE: [&str; 4] =
-            ["startConsent", "signOutEverywhere", "diagnoseAccessToken", "registerEnrollmentKey"];
+        const MAKES_OR_NAMES_NONE: [&str; 6] = [
+            "startConsent",
+            "signOutEverywhere",
+            "diagnoseAccessToken",
+            "registerEnrollmentKey",
+            "changeOrganization",
+            "verifyReceipt",
+        ];
         !MAKES_OR_NAMES_NONE.contains(&self.name())
     }
 }
@@ -133,6 +139,12 @@ fn queries() -> Vec<Case> {
             "query($tenant: ID!) { planDisconnect(tenantId: $tenant) { tenant { id } } }",
             json!(null),
         ),
+        query(
+            "Query.verifyReceipt",
+            P::ReadConsents,
+            "{ verifyReceipt(receipt: \"nonsense\") { status } }",
+            json!({ "status": "NOT_RECOGNIZED" }),
+        ),
     ]
 }
 
@@ -151,6 +163,13 @@ fn mutations() -> Vec<Case> {
             P::ScanInventory,
             "mutation($tenant: ID!) { scanTenant(input: { tenantId: $tenant }) {
                operation { id } userErrors { code } } }",
+            "operation",
+        ),
+        not_found(
+            "Mutation.changeAccess",
+            P::ChangeAccess,
+            "mutation($subscription: ID!) { changeAccess(input: { subscriptionIds: [$subscription],
+               level: RESOURCES_ONLY }) { operation { id } userErrors { code } } }",
             "operation",
         ),
         not_found(
@@ -227,6 +246,12 @@ fn mutations_of_access() -> Vec<Case> {
             "Mutation.signOutEverywhere",
             P::ChangeOneself,
             "mutation { signOutEverywhere(input: {}) { userErrors { code } } }",
+            json!({ "userErrors": [] }),
+        ),
+        query(
+            "Mutation.changeOrganization",
+            P::ChangeOrganization,
+            "mutation { changeOrganization(input: {}) { userErrors { code } } }",
             json!({ "userErrors": [] }),
         ),
         query(

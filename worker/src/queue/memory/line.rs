@@ -215,14 +215,14 @@ impl Line {
         }
     }
 
-    /// How early the next scheduled task is; it becomes ready if that is within `within`.
-    pub fn hasten(&mut self, within: Option<u64>, now: u64) -> Option<u64> {
-        let (run_at, key) = self.scheduled.first().cloned()?;
+    /// How early the next scheduled task is; all of them are due that much earlier if `by` is given.
+    pub fn hasten(&mut self, by: Option<u64>, now: u64) -> Option<u64> {
+        let (run_at, _) = self.scheduled.first()?;
         let early = run_at.saturating_sub(now);
-        if within.is_some_and(|within| early <= within)
-            && let Some((key, task)) = self.take(&key)
-        {
-            self.wait(key, task, now, now);
+        for (run_at, key) in by.map(|_| self.scheduled.clone()).into_iter().flatten() {
+            if let Some((key, task)) = self.take(&key) {
+                self.wait(key, task, run_at.saturating_sub(by.unwrap_or_default()), now);
+            }
         }
         Some(early)
     }
