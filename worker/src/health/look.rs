@@ -80,12 +80,11 @@ async fn look_at_principal(context: &Context, tenant: &tenant::Model, sight: &mu
             true
         }
         Err(error) => {
-            match of_no_token(&error) {
-                Some(failure) => sight.found.push(Finding::of_tenant(failure)),
-                None => {
-                    sight.is_tenant_unknown = true;
-                    sight.miss(error);
-                }
+            if let Some(failure) = of_no_token(&error) {
+                sight.found.push(Finding::of_tenant(failure));
+            } else {
+                sight.is_tenant_unknown = true;
+                sight.miss(error);
             }
             false
         }

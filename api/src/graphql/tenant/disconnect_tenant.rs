@@ -8,6 +8,7 @@ use sea_orm::{
     ActiveEnum, ColumnTrait, DatabaseTransaction, DbErr, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 use serde_json::json;
+use uuid::Uuid;
 
 use super::Tenant;
 use super::plan_disconnect::DisconnectPlan;
@@ -109,7 +110,8 @@ struct Begun {
 enum Refusal {
     NotFound,
     AlreadyDisconnected,
-    NeedsConsent(tenant::Model),
+    /// Of the tenant that Microsoft knows by this id.
+    NeedsConsent(Uuid),
 }
 
 async fn disconnect(ctx: &Context<'_>, input: &DisconnectTenantInput) -> Outcome<Begun> {
@@ -135,8 +137,8 @@ async fn disconnect(ctx: &Context<'_>, input: &DisconnectTenantInput) -> Outcome
                 "The tenant is disconnected already, and there is nothing left to do that was asked for.";
             UserError::new(UserErrorCode::AlreadyDisconnected, "tenantId", message)
         }
-        Refusal::NeedsConsent(tenant) => {
-            request.ask_for_consent(&tenant).await.map_err(|error| internal(&error))?
+        Refusal::NeedsConsent(entra_tenant_id) => {
+            request.ask_for_consent(entra_tenant_id).await.map_err(|error| internal(&error))?
         }
     }))
 }
@@ -155,7 +157,7 @@ async fn ring(scope: Scope<'_>, begun: &Begun) {
 /// What a member asks for.
 struct Request<'a> {
     scope: Scope<'a>,
-    id: uuid::Uuid,
+    id: Uuid,
     delete_data: bool,
 }
 
@@ -177,9 +179,11 @@ impl Request<'_> {
         let window = self.open_window(&transaction).await?;
         match window {
             Some(consent) if is_first || ours > 0 => self.begin_in(transaction, consent).await.map(Ok),
-            None if is_first && ours > 0 && !without_window => Ok(Err(Refusal::NeedsConsent(tenant))),
+            None if is_first && ours > 0 && !without_window => {
+                Ok(Err(Refusal::NeedsConsent(tenant.entra_tenant_id)))
+            }
             _ if is_first || deletes_more => self.finish(transaction, tenant, ours).await.map(Ok),
-            None if ours > 0 && !without_window => Ok(Err(Refusal::NeedsConsent(tenant))),
+            None if ours > 0 && !without_window => Ok(Err(Refusal::NeedsConsent(tenant.entra_tenant_id))),
             _ => Ok(Err(Refusal::AlreadyDisconnected)),
         }
     }
@@ -267,12 +271,12 @@ impl Request<'_> {
         Work::Disconnect { delete_data: self.delete_data }
     }
 
-    async fn ask_for_consent(&self, tenant: &tenant::Model) -> Result<UserError, DbErr> {
+    async fn ask_for_consent(&self, entra_tenant_id: Uuid) -> Result<UserError, DbErr> {
         let viewer = self.scope.viewer;
         let asking = Asking {
             organization_id: viewer.organization_id,
             member_id: viewer.member_id,
-            entra_tenant_id: tenant.entra_tenant_id,
+            entra_tenant_id,
             work: self.work(),
             author: viewer.author(self.scope.origin),
         };
