@@ -68,6 +68,7 @@ pub struct Query(
     audit::AuditEvents,
     consent::VerifyReceipt,
     owner_link::OwnerLinks,
+    tenant::PlanDisconnect,
 );
 
 /// What can be started or stopped. Each says which role it needs of a member, and which
@@ -97,6 +98,8 @@ pub struct Mutation(
     consent::CloseWindow,
     owner_link::CreateOwnerLink,
     owner_link::RevokeOwnerLink,
+    tenant::CheckTenant,
+    tenant::DisconnectTenant,
 );
 
 /// What can be watched while it happens. The viewer is asked for again while it is watched.

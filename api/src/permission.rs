@@ -13,7 +13,7 @@ pub enum Permission {
     KnowOneself,
     /// Read tenants, subscriptions, role assignments, resources and tags.
     ReadInventory,
-    /// Start scans.
+    /// Start scans and checks.
     ScanInventory,
     /// Read and follow operations.
     ReadOperations,
@@ -47,6 +47,8 @@ pub enum Permission {
     ChangeAccess,
     /// Change settings of the organization.
     ChangeOrganization,
+    /// Disconnect tenants.
+    DisconnectTenants,
 }
 
 impl Permission {
@@ -70,7 +72,8 @@ impl Permission {
             | Self::ReadEnrollmentKeys
             | Self::ChangeEnrollmentKeys
             | Self::ReadAudit
-            | Self::ChangeOrganization => Role::Admin,
+            | Self::ChangeOrganization
+            | Self::DisconnectTenants => Role::Admin,
         }
     }
 
@@ -94,7 +97,8 @@ impl Permission {
             | Self::ChangeAccessTokens
             | Self::DiagnoseTokens
             | Self::ChangeEnrollmentKeys
-            | Self::ChangeOrganization => OfAccessToken::Never,
+            | Self::ChangeOrganization
+            | Self::DisconnectTenants => OfAccessToken::Never,
         }
     }
 

@@ -13,6 +13,7 @@ pub mod data_key;
 pub mod delegated_call;
 pub mod enrollment_key;
 pub mod failure;
+pub mod health_reason;
 pub mod invitation;
 pub mod member;
 pub mod operation;

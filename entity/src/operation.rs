@@ -139,8 +139,8 @@ impl Request {
             member_id: Set(self.member_id),
             kind: Set(kind),
             state: Set(State::Queued),
-            // Only an onboarding has to look for its subscriptions.
-            discovered: Set(kind != Kind::OnboardTenant),
+            // These have to look for their subscriptions themselves.
+            discovered: Set(!matches!(kind, Kind::OnboardTenant | Kind::DisconnectTenant)),
             failure: Set(None),
             cancel_requested_at: Set(None),
             created_at: Set(now),
@@ -166,6 +166,14 @@ impl Entity {
             .filter(Column::ConsentId.eq(consent_id))
             .filter(Column::State.is_in([State::Queued, State::Running]))
             .filter(Condition::any().add(Column::Discovered.eq(false)).add(Column::Id.in_subquery(waiting)))
+    }
+
+    /// Unfinished operations of a tenant, but for disconnections.
+    pub fn under_way(organization_id: Uuid, tenant_id: Uuid) -> Select<Self> {
+        <Self as super::Owned>::owned_by(organization_id)
+            .filter(Column::TenantId.eq(tenant_id))
+            .filter(Column::State.is_in([State::Queued, State::Running]))
+            .filter(Column::Kind.ne(Kind::DisconnectTenant))
     }
 
     /// Unfinished operations, of every organization, that no worker has touched since `since`.

@@ -1,7 +1,9 @@
 //! A role assignment of our service principal at a subscription, or one inherited from above it.
 
-use sea_orm::Select;
 use sea_orm::entity::prelude::*;
+use sea_orm::{QuerySelect, QueryTrait, Select};
+
+use crate::subscription;
 
 /// Where an assignment comes from; only `Ours` is ever removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
@@ -46,6 +48,21 @@ pub struct Model {
 }
 
 impl Entity {
+    /// What Tenantry created in a tenant, as far as it is known to be there.
+    pub fn ours(organization_id: Uuid, tenant_id: Uuid) -> Select<Self> {
+        Self::of_tenant(organization_id, tenant_id).filter(Column::Origin.eq(Origin::Ours))
+    }
+
+    /// Every assignment that gives access to something in a tenant.
+    pub fn of_tenant(organization_id: Uuid, tenant_id: Uuid) -> Select<Self> {
+        let subscriptions = <subscription::Entity as super::Owned>::owned_by(organization_id)
+            .filter(subscription::Column::TenantId.eq(tenant_id))
+            .select_only()
+            .column(subscription::Column::Id);
+        <Self as super::Owned>::owned_by(organization_id)
+            .filter(Column::SubscriptionId.in_subquery(subscriptions.into_query()))
+    }
+
     /// The same assignment, where another organization of this installation relies on it.
     pub fn of_others(arm_id: &str, organization_id: Uuid) -> Select<Self> {
         Self::find()

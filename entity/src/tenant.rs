@@ -1,6 +1,8 @@
 //! A tenant: a Microsoft Entra tenant that an organization connected.
 
+use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
+use sea_orm::{Condition, QueryOrder, QuerySelect, Select};
 
 use crate::Failure;
 
@@ -17,9 +19,26 @@ pub enum State {
     /// Something that was granted is gone; the data is kept.
     #[sea_orm(string_value = "DEGRADED")]
     Degraded,
+    /// A member asked to disconnect it, and what Tenantry created is being removed: nothing else is begun.
+    #[sea_orm(string_value = "DISCONNECTING")]
+    Disconnecting,
     /// A member disconnected it; nothing is done about it any more.
     #[sea_orm(string_value = "DISCONNECTED")]
     Disconnected,
+}
+
+impl State {
+    /// Whether work may be begun in it.
+    pub fn is_connected(self) -> bool {
+        !matches!(self, Self::Disconnecting | Self::Disconnected)
+    }
+
+    /// Whether it is looked at whether everything that was granted works.
+    pub fn is_checked(self) -> bool {
+        Self::CHECKED.contains(&self)
+    }
+
+    const CHECKED: [Self; 2] = [Self::Connected, Self::Degraded];
 }
 
 /// One tenant of one organization.
@@ -48,6 +67,42 @@ pub struct Model {
     pub created_at: DateTimeUtc,
     /// When this row last changed.
     pub updated_at: DateTimeUtc,
+    /// Since when it is degraded.
+    pub degraded_since: Option<DateTimeUtc>,
+    /// When the last check began.
+    pub check_begun_at: Option<DateTimeUtc>,
+    /// When the last check ended that could say everything.
+    pub checked_at: Option<DateTimeUtc>,
+    /// Why the last check could not say everything.
+    #[sea_orm(column_type = "JsonBinary", nullable)]
+    pub check_failure: Option<Failure>,
+    /// When it was disconnected.
+    pub disconnected_at: Option<DateTimeUtc>,
+    /// Since when its inventory is being deleted.
+    pub deleting_since: Option<DateTimeUtc>,
+    /// When its inventory was deleted.
+    pub deleted_at: Option<DateTimeUtc>,
+}
+
+impl Entity {
+    /// Tenants, of every organization, whose last check, or whose connection, is from before `since`.
+    pub fn due(since: DateTime<Utc>) -> Select<Self> {
+        let never = Condition::all().add(Column::CheckBegunAt.is_null()).add(Column::CreatedAt.lte(since));
+        Self::find()
+            .filter(Column::State.is_in(State::CHECKED))
+            .filter(Condition::any().add(never).add(Column::CheckBegunAt.lte(since)))
+            .order_by_asc(Column::CheckBegunAt)
+            .limit(1_000)
+    }
+
+    /// Tenants, of every organization, whose inventory is being deleted.
+    pub fn deleting() -> Select<Self> {
+        Self::find()
+            .filter(Column::State.eq(State::Disconnected))
+            .filter(Column::DeletingSince.is_not_null())
+            .order_by_asc(Column::DeletingSince)
+            .limit(1_000)
+    }
 }
 
 /// A tenant's relations are reached by id.

@@ -62,6 +62,11 @@ impl Login {
         })
     }
 
+    /// The id of Tenantry's app registration.
+    pub fn client_id(&self) -> &str {
+        &self.inner.client_id
+    }
+
     /// The name of a service in scopes.
     fn resource_name(&self, audience: Audience) -> &str {
         match audience {

@@ -5,6 +5,7 @@ mod m20261125_000003_access;
 mod m20261126_000004_audit;
 mod m20261126_000006_data_keys;
 mod m20261126_000007_window;
+mod m20261126_000008_health;
 mod m20261126_000009_owner_links;
 pub mod wall;
 
@@ -27,6 +28,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000004_audit::Migration),
             Box::new(m20261126_000006_data_keys::Migration),
             Box::new(m20261126_000007_window::Migration),
+            Box::new(m20261126_000008_health::Migration),
             Box::new(m20261126_000009_owner_links::Migration),
         ]
     }

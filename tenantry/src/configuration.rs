@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use base64::Engine;
+use chrono::{DateTime, NaiveDate, Utc};
 use clap::Args;
 use entity::EncryptionKeys;
 use secrecy::{ExposeSecret, SecretString};
@@ -49,6 +50,9 @@ pub struct Settings {
     /// A file that holds the client secret.
     #[arg(long, env = "MICROSOFT_CLIENT_SECRET_FILE")]
     microsoft_client_secret_file: Option<PathBuf>,
+    /// When the client secret expires, as a date or a moment: from 30 days before, every tenant shows a warning.
+    #[arg(long, env = "TENANTRY_CLIENT_SECRET_EXPIRES")]
+    client_secret_expires: Option<String>,
     /// Where Entra ID is.
     #[arg(long, env = "MICROSOFT_LOGIN_URL", default_value = "https://login.microsoftonline.com")]
     microsoft_login_url: String,
@@ -134,6 +138,8 @@ pub struct Configuration {
     pub worker_lease: Duration,
     /// How patient the jobs are.
     pub pace: Pace,
+    /// When the client secret expires, if that is known.
+    pub client_secret_expires_at: Option<DateTime<Utc>>,
     /// Whether every request comes through a proxy.
     pub behind_proxy: bool,
     /// Whether GraphiQL is served.
@@ -194,6 +200,10 @@ impl Settings {
         if self.audit_retention < SHORTEST_RETENTION {
             problems.push("TENANTRY_AUDIT_RETENTION is 30days at least".to_owned());
         }
+        let client_secret_expires_at = self
+            .client_secret_expires
+            .as_deref()
+            .and_then(|text| moment("TENANTRY_CLIENT_SECRET_EXPIRES", text, &mut problems));
         for origin in &self.allowed_origins {
             address("TENANTRY_ALLOWED_ORIGINS", origin, &mut problems);
         }
@@ -234,6 +244,7 @@ impl Settings {
                     audit_retention: self.audit_retention,
                     ..Pace::default()
                 },
+                client_secret_expires_at,
                 behind_proxy: self.behind_proxy,
                 development: self.development,
                 row_level_security: self.wall.row_level_security,
@@ -347,6 +358,19 @@ fn address(name: &str, text: &str, problems: &mut Vec<String>) -> Option<Url> {
             None
         }
     }
+}
+
+/// A moment, or the day that begins then, in UTC.
+fn moment(name: &str, text: &str, problems: &mut Vec<String>) -> Option<DateTime<Utc>> {
+    let text = text.trim();
+    let day = || text.parse::<NaiveDate>().ok()?.and_hms_opt(0, 0, 0).map(|midnight| midnight.and_utc());
+    let moment = text.parse().ok().or_else(day);
+    if moment.is_none() {
+        problems.push(format!(
+            "{name} is neither a date nor a moment, such as 2027-06-30 or 2027-06-30T12:00:00Z"
+        ));
+    }
+    moment
 }
 
 /// A secret that has to be given.

@@ -147,6 +147,7 @@ fn configuration(arguments: &DemoArguments, simulator: &Simulator) -> anyhow::Re
         allowed_origins: Vec::new(),
         worker_lease: Duration::from_secs(30),
         pace: Pace { first_look: Duration::from_millis(500), ..Pace::default() },
+        client_secret_expires_at: None,
         behind_proxy: false,
         development: true,
         row_level_security: None,

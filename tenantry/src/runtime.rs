@@ -112,6 +112,7 @@ impl Parts {
             queue: self.queue.clone(),
             progress: self.progress.clone(),
             pace,
+            client_secret_expires_at: self.configuration.client_secret_expires_at,
         }
     }
 

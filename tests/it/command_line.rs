@@ -38,6 +38,7 @@ fn every_problem_of_a_configuration_is_told_at_once_and_no_secret_is() -> Result
         .env("MICROSOFT_CLIENT_SECRET", "hunter2")
         .env("MICROSOFT_CLIENT_SECRET_FILE", "/nowhere")
         .env("MICROSOFT_ARM_URL", "ftp://x")
+        .env("TENANTRY_CLIENT_SECRET_EXPIRES", "soon")
         .output()?;
 
     let told = text(&output.stderr);
@@ -51,6 +52,7 @@ fn every_problem_of_a_configuration_is_told_at_once_and_no_secret_is() -> Result
         "MICROSOFT_CLIENT_ID",
         "MICROSOFT_CLIENT_SECRET_FILE",
         "MICROSOFT_ARM_URL",
+        "TENANTRY_CLIENT_SECRET_EXPIRES",
     ] {
         assert!(told.contains(name), "{name} is missing in: {told}");
     }

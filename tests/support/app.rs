@@ -106,6 +106,7 @@ impl TestApp {
             queue: bell.queue.clone(),
             progress: bell.progress.clone(),
             pace,
+            client_secret_expires_at: None,
         };
         let workers = Workers::new(bell.queue.clone(), WorkerOptions::default());
         let workers = worker::jobs::register(workers, &context);

@@ -70,6 +70,7 @@ impl Ground {
             queue: queue.clone(),
             progress: Progress::memory(),
             pace: Pace::default(),
+            client_secret_expires_at: None,
         };
         // `run_due` does not prolong leases, and no other process would take over.
         let options = WorkerOptions { lease: Duration::from_hours(1), ..WorkerOptions::default() };
@@ -191,6 +192,7 @@ async fn store_tenant(context: &Context, cloud: &Cloud, organization_id: Uuid) -
         principal_id: Set(None),
         created_at: Set(now),
         updated_at: Set(now),
+        ..Default::default()
     };
     let tenant = tenant.insert(&context.database).await?;
     let found = context.microsoft.arm().subscriptions(&Caller::App { tenant: cloud.tenant }).await?;

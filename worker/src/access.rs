@@ -7,6 +7,7 @@ mod together;
 mod verify;
 
 pub(crate) use together::{abandon, look, visible};
+pub(crate) use verify::telling_action;
 
 use chrono::TimeDelta;
 use entity::operation_step::{self, Outcome, State};

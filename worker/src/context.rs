@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use entity::{Clock, Keyring};
 use microsoft::Microsoft;
 use sea_orm::DatabaseConnection;
@@ -26,6 +27,8 @@ pub struct Context {
     pub progress: Progress,
     /// How patient the jobs are.
     pub pace: Pace,
+    /// When the client secret of our app registration expires, if whoever runs this installation said so.
+    pub client_secret_expires_at: Option<DateTime<Utc>>,
 }
 
 /// How long the jobs wait for things that take their time.
@@ -39,6 +42,8 @@ pub struct Pace {
     pub unattended_after: Duration,
     /// How long audit events are kept.
     pub audit_retention: Duration,
+    /// Between two checks of a tenant.
+    pub check_every: Duration,
 }
 
 impl Default for Pace {
@@ -48,6 +53,7 @@ impl Default for Pace {
             sweep_every: Duration::from_mins(1),
             unattended_after: Duration::from_secs(90),
             audit_retention: Duration::from_hours(730 * 24),
+            check_every: Duration::from_hours(1),
         }
     }
 }

@@ -2,6 +2,8 @@
 
 mod assign_role;
 mod check_enrollment_key;
+mod check_tenant;
+mod delete_inventory;
 mod onboard_tenant;
 mod prune_audit;
 mod read_owners;
@@ -12,7 +14,10 @@ mod verify_roles;
 
 pub use assign_role::AssignRole;
 pub use check_enrollment_key::CheckEnrollmentKey;
+pub use check_tenant::CheckTenant;
+pub use delete_inventory::DeleteInventory;
 pub use onboard_tenant::OnboardTenant;
+pub(crate) use onboard_tenant::azure_state;
 pub use prune_audit::PruneAudit;
 pub use read_owners::ReadOwners;
 pub use resume_operation::ResumeOperation;
@@ -35,4 +40,6 @@ pub fn register(workers: Workers, context: &Context) -> Workers {
         .register::<CheckEnrollmentKey>(context.clone())
         .register::<PruneAudit>(context.clone())
         .register::<ReadOwners>(context.clone())
+        .register::<CheckTenant>(context.clone())
+        .register::<DeleteInventory>(context.clone())
 }

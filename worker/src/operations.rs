@@ -4,16 +4,17 @@ mod store;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::operation_step::{Outcome, State as StepState};
-use entity::{Failure, Owned, operation, operation_step, tenant};
+use entity::{Failure, Owned, operation, operation_step};
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, Set, Unchanged};
 use uuid::Uuid;
 
 use crate::context::Context;
-use crate::failures;
 use crate::job::JobError;
-use crate::jobs::{AssignRole, OnboardTenant, ReadOwners, ResumeOperation, ScanSubscriptions, VerifyRoles};
+use crate::jobs::{
+    AssignRole, CheckTenant, OnboardTenant, ReadOwners, ResumeOperation, ScanSubscriptions, VerifyRoles,
+};
 use crate::queue::{Queue, QueueError, When};
-use crate::window;
+use crate::{disconnect, failures, health, window};
 
 pub use store::store;
 
@@ -136,6 +137,11 @@ fn is_verified_together(step: &operation_step::Model) -> bool {
 pub(crate) async fn settle(context: &Context, operation: &operation::Model) -> Result<(), JobError> {
     window::close_if_idle(context, operation.organization_id, operation.consent_id).await?;
     if !is_any(context, operation, &StepState::OPEN).await? {
+        if operation.kind == operation::Kind::DisconnectTenant
+            && disconnect::add_steps(context, operation).await?
+        {
+            return Ok(ring(&context.queue, operation).await?);
+        }
         let cancelled = operation.cancel_requested_at.map(|_| failures::cancelled());
         return end(context, operation, cancelled).await;
     }
@@ -221,14 +227,18 @@ async fn end(
     let steps = steps(context, operation).await?;
     let cancelled = failure.as_ref().is_some_and(|failure| failure.code == failures::cancelled().code);
     let done = steps.iter().filter(|step| has_succeeded(operation, step)).count();
+    let is_disconnection = operation.kind == operation::Kind::DisconnectTenant;
     let state = match done {
         _ if cancelled => operation::State::Cancelled,
+        // Nothing of ours was there.
+        _ if steps.is_empty() && is_disconnection => operation::State::Succeeded,
         0 => operation::State::Failed,
         all if all == steps.len() => operation::State::Succeeded,
         _ => operation::State::Partial,
     };
-    let failure = failure.or_else(|| (done == 0).then(|| failures::nothing_done(operation.kind)));
-    settle_tenant(context, operation, &steps, failure.as_ref()).await?;
+    let failure = failure
+        .or_else(|| (state == operation::State::Failed).then(|| failures::nothing_done(operation.kind)));
+    settle_tenant(context, operation, &steps, failure.as_ref(), cancelled).await?;
     let ended = operation::ActiveModel {
         state: Set(state),
         failure: Set(failure),
@@ -262,39 +272,21 @@ fn has_succeeded(operation: &operation::Model, step: &operation_step::Model) -> 
     is_done && step.failure.is_none()
 }
 
-/// The tenant is connected when something of it was read, and degraded when something was lost.
+/// What the end of the operation means for its tenant.
 async fn settle_tenant(
     context: &Context,
     operation: &operation::Model,
     steps: &[operation_step::Model],
     failure: Option<&Failure>,
+    is_cancelled: bool,
 ) -> Result<(), JobError> {
-    let lost_code = failures::access_lost().code;
-    let lost =
-        steps.iter().filter_map(|step| step.failure.as_ref()).find(|failure| failure.code == lost_code);
-    let read_some = steps.iter().any(|step| step.scanned);
-    let (state, failure) = match (lost, read_some) {
-        (Some(lost), _) => (tenant::State::Degraded, Some(lost.clone())),
-        (None, true) => (tenant::State::Connected, None),
-        (None, false) => {
-            let before = tenant::Entity::owned_by(operation.organization_id)
-                .filter(tenant::Column::Id.eq(operation.tenant_id))
-                .one(&context.database)
-                .await?;
-            match before.map(|tenant| tenant.state) {
-                Some(tenant::State::Connecting) => (tenant::State::Degraded, failure.cloned()),
-                _ => return Ok(()),
-            }
-        }
-    };
-    let settled = tenant::ActiveModel {
-        id: Unchanged(operation.tenant_id),
-        state: Set(state),
-        failure: Set(failure),
-        updated_at: Set(context.clock.now()),
-        ..Default::default()
-    };
-    settled.update(&context.database).await?;
+    if operation.kind == operation::Kind::DisconnectTenant {
+        return disconnect::finish(context, operation, is_cancelled).await;
+    }
+    if health::after_operation(context, operation, steps, failure).await? {
+        let (organization_id, tenant_id) = (operation.organization_id, operation.tenant_id);
+        context.queue.push(&CheckTenant { organization_id, tenant_id }, When::default()).await?;
+    }
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use entity::audit_event::{Action, Actor, Author, ObjectKind, Record};
 use entity::consent::{self, State};
-use entity::{Failure, FixableBy, Owned, operation, tenant};
+use entity::{Failure, FixableBy, Owned, Work, operation, tenant};
 use microsoft::{Identity, MicrosoftError};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ActiveEnum, ActiveModelTrait, ColumnTrait, DbErr, EntityTrait, QueryFilter, Set, Unchanged};
@@ -58,15 +58,23 @@ async fn accept(services: &Services, returned: Returned) -> Result<Page, Page> {
             }
             Ok(Page::granted(&consent.work()))
         }
-        Err(Refused { failure, correlation_id }) => {
-            tracing::warn!(consent.id = %consent.id, failure.code, failure.trace_id, "consent not granted");
-            let refused = refuse(services, &consent, &failure, correlation_id, &returned.origin).await;
-            refused.map_err(|error| Page::broken(&error))?;
-            Err(Page::consent_refused(&failure))
-        }
+        Err(refused) => give_back(services, &consent, &refused, &returned.origin).await,
     };
     services.progress.publish(consent.id).await;
     page
+}
+
+/// There is no grant, or it comes at a time when nothing can be done with it.
+async fn give_back(
+    services: &Services,
+    consent: &consent::Model,
+    Refused { failure, correlation_id }: &Refused,
+    origin: &Origin,
+) -> Result<Page, Page> {
+    tracing::warn!(consent.id = %consent.id, failure.code, failure.trace_id, "consent not granted");
+    let refused = refuse(services, consent, failure, correlation_id.clone(), origin).await;
+    refused.map_err(|error| Page::broken(&error))?;
+    Err(Page::consent_refused(failure))
 }
 
 async fn ring(services: &Services, operation: &operation::Model) {
@@ -218,7 +226,15 @@ async fn store(
     if !owner_link::spend(&transaction, consent, now).await? {
         return Ok(Err(owner_link::not_good().into()));
     }
-    let tenant_id = ensure_tenant(&transaction, consent, now).await?;
+    let tenant = ensure_tenant(&transaction, consent, now).await?;
+    let tenant_id = tenant.id;
+    if let Some(failure) = stands_in_the_way(&tenant, consent) {
+        transaction.rollback().await?;
+        return Ok(Err(failure.into()));
+    }
+    if tenant.state == tenant::State::Disconnected && matches!(consent.work(), Work::Onboard { .. }) {
+        worker::disconnect::reconnect(&transaction, &tenant, now).await?;
+    }
     let token = grant.token.expose_secret().as_bytes();
     let granted = consent::ActiveModel {
         id: Unchanged(consent.id),
@@ -256,11 +272,32 @@ async fn store(
     Ok(Ok(operation))
 }
 
+/// Why a grant is of no use now, if it is of none: the tenant was disconnected since it was asked for.
+fn stands_in_the_way(tenant: &tenant::Model, consent: &consent::Model) -> Option<Failure> {
+    let refused = |code, message| Some(Failure::new(code, true, FixableBy::Member, message));
+    let work = consent.work();
+    // Whoever disconnected the tenant decides whether it is connected again, and not an owner from outside.
+    let may_reconnect = consent.owner_link_id.is_none() && matches!(work, Work::Onboard { .. });
+    match (tenant.state, work) {
+        (_, Work::Disconnect { .. } | Work::Hold) => None,
+        (tenant::State::Disconnecting, _) => refused(
+            "TENANT_DISCONNECTING",
+            "The tenant is being disconnected. Wait until that has ended, and ask for a new consent to connect it \
+             again.",
+        ),
+        (tenant::State::Disconnected, _) if !may_reconnect => refused(
+            "TENANT_DISCONNECTED",
+            "The tenant was disconnected since this consent was asked for. Ask for a new one to connect it again.",
+        ),
+        _ => None,
+    }
+}
+
 async fn ensure_tenant(
     database: &impl sea_orm::ConnectionTrait,
     consent: &consent::Model,
     now: DateTime<Utc>,
-) -> Result<Uuid, DbErr> {
+) -> Result<tenant::Model, DbErr> {
     let tenant = tenant::ActiveModel {
         id: Set(Uuid::now_v7()),
         organization_id: Set(consent.organization_id),
@@ -272,6 +309,7 @@ async fn ensure_tenant(
         principal_id: Set(None),
         created_at: Set(now),
         updated_at: Set(now),
+        ..Default::default()
     };
     let known = OnConflict::columns([tenant::Column::OrganizationId, tenant::Column::EntraTenantId])
         .update_column(tenant::Column::UpdatedAt)
@@ -281,5 +319,5 @@ async fn ensure_tenant(
         .filter(tenant::Column::EntraTenantId.eq(consent.entra_tenant_id))
         .one(database)
         .await?;
-    stored.map(|tenant| tenant.id).ok_or_else(|| DbErr::RecordNotFound("the tenant just stored".to_owned()))
+    stored.ok_or_else(|| DbErr::RecordNotFound("the tenant just stored".to_owned()))
 }

@@ -27,7 +27,10 @@ impl Page {
                      Then your own access is erased. You can close this page.",
                 );
             }
-            Work::Scan | Work::Disconnect { .. } => "Tenantry now does what it was asked to.",
+            Work::Disconnect { .. } => {
+                "Tenantry now removes the role assignments that it created where you may remove them."
+            }
+            Work::Scan => "Tenantry now does what it was asked to.",
         };
         Self::granted_with(&format!(
             "{done} Your own access is erased as soon as that is done, after an hour at the latest. You can close \

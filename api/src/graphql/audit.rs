@@ -95,6 +95,16 @@ pub enum AuditAction {
     OwnerLinkRevoked,
     /// The consent that an owner link starts was granted: the link is used.
     OwnerLinkUsed,
+    /// More of what was granted in a tenant does not work, or less.
+    TenantDegraded,
+    /// Everything that was granted in a tenant works again.
+    TenantRecovered,
+    /// The disconnection of a tenant was started.
+    DisconnectStarted,
+    /// A tenant was disconnected.
+    TenantDisconnected,
+    /// The inventory of a tenant was deleted.
+    InventoryDeleted,
 }
 
 /// What somebody who did something is.

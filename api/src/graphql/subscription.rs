@@ -12,6 +12,7 @@ use entity::{subscription, subscription_owner};
 use uuid::Uuid;
 
 pub use change_access::ChangeAccess;
+pub use role_assignment::RoleAssignment;
 pub use subscriptions::{AzureSubscriptionFilter, AzureSubscriptionOrder, Subscriptions, list};
 
 use super::batch::Batch;
@@ -23,10 +24,9 @@ use super::resource::{Resource, ResourceFilter, ResourceOrder};
 use super::scalars::{DateTime, Guid};
 use super::scope::{Scope, or_null};
 use super::stored::{Identified, Row, Stored};
-use super::tenant::Tenant;
+use super::tenant::{HealthReason, Tenant, of_subscriptions};
 use crate::permission::Permission;
 use owner::SubscriptionOwner;
-use role_assignment::RoleAssignment;
 
 /// What Tenantry may do with a subscription's tags; each level includes the ones before it.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +70,7 @@ struct Siblings {
     tenants: Batch<Tenant>,
     role_assignments: Batch<Vec<RoleAssignment>>,
     owners: Batch<subscription_owner::Model>,
+    health_reasons: Batch<Vec<HealthReason>>,
 }
 
 impl Stored for AzureSubscription {
@@ -86,6 +87,7 @@ impl Stored for AzureSubscription {
             tenants: Batch::of(rows.iter().map(|row| row.tenant_id)),
             role_assignments: Batch::of(rows.iter().map(|row| row.id)),
             owners: Batch::of(rows.iter().map(|row| row.id)),
+            health_reasons: Batch::of(rows.iter().map(|row| row.id)),
         });
         rows.into_iter().map(|row| Self { row, siblings: Arc::clone(&siblings) }).collect()
     }
@@ -176,6 +178,13 @@ impl AzureSubscription {
     /// When the owners were last read; null if they could never be.
     async fn owners_read_at(&self, ctx: &Context<'_>) -> Option<DateTime> {
         self.owners_row(ctx).await?.read_at.map(Into::into)
+    }
+
+    /// Why not everything that was granted for it works, the first known first; empty if it does.
+    async fn health_reasons(&self, ctx: &Context<'_>) -> Result<&[HealthReason]> {
+        let scope = Scope::of(ctx, Permission::ReadInventory)?;
+        let found = self.siblings.health_reasons.get(self.row.id, |ids| of_subscriptions(scope, ids)).await?;
+        Ok(found.map(Vec::as_slice).unwrap_or_default())
     }
 
     /// Its resources.

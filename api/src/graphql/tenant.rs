@@ -1,5 +1,9 @@
 //! A tenant: a Microsoft Entra tenant that the organization connected.
 
+mod check_tenant;
+mod disconnect_tenant;
+mod health;
+mod plan_disconnect;
 mod scan_tenant;
 mod tenants;
 
@@ -12,6 +16,10 @@ use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, DbErr, QueryFilter, QuerySelect};
 use uuid::Uuid;
 
+pub use check_tenant::CheckTenant;
+pub use disconnect_tenant::DisconnectTenant;
+pub use health::{HealthReason, of_subscriptions};
+pub use plan_disconnect::PlanDisconnect;
 pub use scan_tenant::ScanTenant;
 pub use tenants::Tenants;
 
@@ -24,7 +32,9 @@ use super::scalars::{DateTime, Guid};
 use super::scope::Scope;
 use super::stored::{Identified, Row, Stored};
 use super::subscription::{AzureSubscription, AzureSubscriptionFilter, AzureSubscriptionOrder, list};
+use super::user_error::{UserError, UserErrorCode};
 use crate::permission::Permission;
+use health::TenantHealth;
 
 /// How the connection to a tenant stands.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +46,8 @@ pub enum TenantState {
     Connected,
     /// Something that was granted is gone; the data is kept, and `failure` says why.
     Degraded,
+    /// A member asked to disconnect it, and what Tenantry created is being removed: nothing else is begun.
+    Disconnecting,
     /// A member disconnected it; nothing is done about it any more.
     Disconnected,
 }
@@ -98,9 +110,24 @@ impl Tenant {
         self.row.state.into()
     }
 
-    /// Why it is degraded.
+    /// Why it is degraded, if it is: the gravest of the reasons in `health`.
     async fn failure(&self) -> Option<Failure> {
         Failure::of(self.row.failure.as_ref())
+    }
+
+    /// Whether what was granted in it still works, as last checked.
+    async fn health(&self) -> TenantHealth {
+        TenantHealth::of(self.row.clone())
+    }
+
+    /// When it was disconnected; null if it is not.
+    async fn disconnected_at(&self) -> Option<DateTime> {
+        self.row.disconnected_at.map(Into::into)
+    }
+
+    /// When its inventory was deleted after it was disconnected; null if that was not asked for or goes on still.
+    async fn inventory_deleted_at(&self) -> Option<DateTime> {
+        self.row.deleted_at.map(Into::into)
     }
 
     /// When it was first consented for.
@@ -132,6 +159,18 @@ impl Tenant {
         let paging = Paging { first, after, last, before };
         list(ctx, Some(self.row.id), filter.unwrap_or_default(), order, &paging).await
     }
+}
+
+/// Why nothing may be begun in a tenant, if it is not connected.
+pub fn not_connected(tenant: &tenant::Model, field: &str) -> Option<UserError> {
+    let message = match tenant.state {
+        tenant::State::Disconnecting => {
+            "The tenant is being disconnected. Wait until that has ended, and start a consent to connect it again."
+        }
+        tenant::State::Disconnected => "The tenant is disconnected. Start a consent to connect it again.",
+        tenant::State::Connecting | tenant::State::Connected | tenant::State::Degraded => return None,
+    };
+    Some(UserError::new(UserErrorCode::NotConnected, field, message))
 }
 
 async fn resource_counts(scope: Scope<'_>, tenants: Vec<Uuid>) -> Result<HashMap<Uuid, i64>, DbErr> {

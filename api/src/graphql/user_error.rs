@@ -60,6 +60,10 @@ pub enum UserErrorCode {
     InvalidLevel,
     /// Everything that was named can be read already.
     AlreadyGranted,
+    /// The tenant is disconnected, or being disconnected, or was never connected to its end.
+    NotConnected,
+    /// The tenant is disconnected already, and nothing is left to do about it.
+    AlreadyDisconnected,
 }
 
 /// Something that the person who asked can do something about.

@@ -42,7 +42,7 @@ pub(super) async fn dead(
     })
 }
 
-/// Whether its creator may ask for such a consent today, of a tenant that is not disconnected.
+/// Whether its creator may ask for such a consent today, of a tenant that is not disconnected or about to be.
 async fn may_still_ask(
     database: &impl ConnectionTrait,
     link: &owner_link::Model,
@@ -54,7 +54,7 @@ async fn may_still_ask(
     }
     let tenants = tenant::Entity::owned_by(link.organization_id)
         .filter(tenant::Column::Id.eq(link.tenant_id))
-        .filter(tenant::Column::State.ne(tenant::State::Disconnected));
+        .filter(tenant::Column::State.is_not_in([tenant::State::Disconnecting, tenant::State::Disconnected]));
     let ids = &link.subscriptions.0;
     let mut reached = subscription::Entity::owned_by(link.organization_id)
         .filter(subscription::Column::Id.is_in(ids.iter().copied()));

@@ -114,6 +114,21 @@ pub enum Action {
     /// The consent that an owner link starts was granted: the link is used.
     #[sea_orm(string_value = "OWNER_LINK_USED")]
     OwnerLinkUsed,
+    /// More of what was granted in a tenant does not work, or less.
+    #[sea_orm(string_value = "TENANT_DEGRADED")]
+    TenantDegraded,
+    /// Everything that was granted in a tenant works again.
+    #[sea_orm(string_value = "TENANT_RECOVERED")]
+    TenantRecovered,
+    /// The disconnection of a tenant was started.
+    #[sea_orm(string_value = "DISCONNECT_STARTED")]
+    DisconnectStarted,
+    /// A tenant was disconnected.
+    #[sea_orm(string_value = "TENANT_DISCONNECTED")]
+    TenantDisconnected,
+    /// The inventory of a tenant was deleted.
+    #[sea_orm(string_value = "INVENTORY_DELETED")]
+    InventoryDeleted,
 }
 
 /// What somebody who did something is.

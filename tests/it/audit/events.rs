@@ -35,11 +35,12 @@ fn cases() -> Vec<Case> {
     cases.extend(consents::cases());
     cases.extend(cases_of_access());
     cases.extend(cases_of_members());
+    cases.push(case_of_disconnection());
     cases
 }
 
 /// What begins nothing and changes nothing itself: the job writes what it finds.
-const CHANGES_NOTHING: [&str; 1] = ["checkEnrollmentKey"];
+const CHANGES_NOTHING: [&str; 2] = ["checkEnrollmentKey", "checkTenant"];
 
 fn cases_of_work() -> Vec<Case> {
     let operation = ("operation", "/operation/id");
@@ -99,6 +100,19 @@ fn cases_of_work() -> Vec<Case> {
             works: true,
         },
     ]
+}
+
+/// The last one: nothing can be begun in the tenant then.
+fn case_of_disconnection() -> Case {
+    Case {
+        mutation: "disconnectTenant",
+        query: "mutation($tenant: ID!) { disconnectTenant(input: { tenantId: $tenant, data: KEEP,
+            withoutWindow: true }) { tenant { id } userErrors { code } } }",
+        action: "TENANT_DISCONNECTED",
+        object: "/tenant/id",
+        keeps: ("tenant", "/tenant/id"),
+        works: false,
+    }
 }
 
 fn cases_of_access() -> Vec<Case> {

@@ -230,6 +230,7 @@ impl Stage {
             principal_id: Set(Some(Uuid::new_v4())),
             created_at: Set(self.clock.now()),
             updated_at: Set(self.clock.now()),
+            ..Default::default()
         };
         Ok(tenant.insert(&self.database).await?)
     }

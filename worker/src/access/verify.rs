@@ -14,7 +14,7 @@ use crate::{failures, operations, window};
 const LONGEST_LOOK: Duration = Duration::from_mins(1);
 
 /// What only this role lets us do.
-pub(super) fn telling_action(role: Role) -> &'static str {
+pub(crate) fn telling_action(role: Role) -> &'static str {
     match role {
         Role::TagContributor => "Microsoft.Resources/tags/write",
         Role::Reader | Role::Other(_) => "Microsoft.Compute/virtualMachines/read",

@@ -334,7 +334,8 @@ async fn insert_steps(context: &Context, rows: Vec<operation_step::ActiveModel>)
     Ok(())
 }
 
-fn azure_state(state: &SubscriptionState) -> AzureState {
+/// How Azure's state of a subscription is stored.
+pub(crate) fn azure_state(state: &SubscriptionState) -> AzureState {
     match state {
         SubscriptionState::Enabled => AzureState::Enabled,
         SubscriptionState::Warned => AzureState::Warned,

@@ -1,11 +1,12 @@
 //! Pushes the jobs that an operation's rows still ask for.
 
+use entity::operation;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::context::Context;
 use crate::job::{Job, JobError};
-use crate::operations;
+use crate::{disconnect, operations};
 
 /// Takes an operation whose steps are known from wherever its rows say it is.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -28,7 +29,12 @@ impl Job for ResumeOperation {
 
     async fn run(&self, context: &Context) -> Result<(), JobError> {
         match operations::begin(context, self.organization_id, self.operation_id).await? {
-            Some(operation) => operations::resume(context, &operation).await,
+            Some(mut operation) => {
+                if operation.kind == operation::Kind::DisconnectTenant {
+                    disconnect::prepare(context, &mut operation).await?;
+                }
+                operations::resume(context, &operation).await
+            }
             None => Ok(()),
         }
     }

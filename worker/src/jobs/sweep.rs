@@ -2,12 +2,12 @@
 //! sessions that ran out long ago.
 
 use chrono::TimeDelta;
-use entity::{enrollment_key, operation, session};
+use entity::{enrollment_key, operation, session, tenant};
 use serde::{Deserialize, Serialize};
 
 use crate::context::Context;
 use crate::job::{Job, JobError};
-use crate::jobs::CheckEnrollmentKey;
+use crate::jobs::{CheckEnrollmentKey, CheckTenant, DeleteInventory};
 use crate::queue::When;
 use crate::{operations, window};
 
@@ -36,6 +36,7 @@ impl Job for Sweep {
         let due = enrollment_key::Entity::due(context.clock.now(), patience).all(&context.database).await?;
         let checks: Vec<_> = due.iter().map(CheckEnrollmentKey::of).collect();
         context.queue.push_many(&checks, When::default()).await?;
+        ring_for_tenants(context).await?;
         session::Entity::forget(context.clock.now()).exec(&context.database).await?;
         Ok(())
     }
@@ -44,4 +45,16 @@ impl Job for Sweep {
         tracing::warn!(error = format!("{why:#}"), "a sweep failed; the next one is a minute away");
         Ok(())
     }
+}
+
+/// Rings for tenants that nobody has looked at for a while, and for those whose inventory is to go.
+async fn ring_for_tenants(context: &Context) -> Result<(), JobError> {
+    let every = TimeDelta::from_std(context.pace.check_every).unwrap_or(TimeDelta::MAX);
+    let due = tenant::Entity::due(context.clock.now() - every).all(&context.database).await?;
+    let checks: Vec<_> = due.iter().map(CheckTenant::of).collect();
+    context.queue.push_many(&checks, When::default()).await?;
+    let deleting = tenant::Entity::deleting().all(&context.database).await?;
+    let deletions: Vec<_> = deleting.iter().map(DeleteInventory::of).collect();
+    context.queue.push_many(&deletions, When::default()).await?;
+    Ok(())
 }

@@ -1,14 +1,15 @@
 //! Stores an operation with the steps that are known before it begins.
 
 use chrono::{DateTime, Utc};
-use entity::role_assignment::{self, Origin};
 use entity::subscription::{self, AccessLevel};
 use entity::{Owned, Work, operation, operation_step};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QueryOrder,
-    QuerySelect, QueryTrait, Select,
+    QuerySelect,
 };
 use uuid::Uuid;
+
+use crate::disconnect;
 
 /// Rows that a statement stores at once.
 const CHUNK: usize = 500;
@@ -21,6 +22,9 @@ pub async fn store(
     now: DateTime<Utc>,
 ) -> Result<Option<operation::Model>, DbErr> {
     let subscriptions = subscriptions(transaction, &request).await?;
+    if matches!(request.work, Work::Disconnect { .. }) {
+        disconnect::begin(transaction, &request, now).await?;
+    }
     let Some(queued) = request.queued(now) else { return Ok(None) };
     let operation = queued.insert(transaction).await?;
     for chunk in subscriptions.chunks(CHUNK) {
@@ -38,14 +42,11 @@ async fn subscriptions(
     let of_tenant = subscription::Entity::owned_by(request.organization_id)
         .filter(subscription::Column::TenantId.eq(request.tenant_id));
     let wanted = match &request.work {
-        // An onboarding looks for them itself.
-        Work::Onboard { .. } | Work::Hold => return Ok(Vec::new()),
+        // These look for them themselves.
+        Work::Onboard { .. } | Work::Disconnect { .. } | Work::Hold => return Ok(Vec::new()),
         Work::Scan => of_tenant.filter(subscription::Column::AccessLevel.ne(AccessLevel::None)),
         Work::ChangeAccess { subscriptions, .. } => {
             of_tenant.filter(subscription::Column::Id.is_in(subscriptions.iter().copied()))
-        }
-        Work::Disconnect { .. } => {
-            of_tenant.filter(subscription::Column::Id.in_subquery(ours(request).into_query()))
         }
     };
     wanted
@@ -55,12 +56,4 @@ async fn subscriptions(
         .into_tuple()
         .all(transaction)
         .await
-}
-
-/// Subscriptions at which a role assignment of ours stands.
-fn ours(request: &operation::Request) -> Select<role_assignment::Entity> {
-    role_assignment::Entity::owned_by(request.organization_id)
-        .filter(role_assignment::Column::Origin.eq(Origin::Ours))
-        .select_only()
-        .column(role_assignment::Column::SubscriptionId)
 }

@@ -16,6 +16,7 @@ use crate::graphql::operation::{Operation, announce};
 use crate::graphql::pager::check_length;
 use crate::graphql::scope::{Scope, internal, or_null};
 use crate::graphql::stored::object;
+use crate::graphql::tenant::not_connected;
 use crate::graphql::user_error::{Outcome, UserError, UserErrorCode, halves};
 use crate::permission::Permission;
 
@@ -58,7 +59,7 @@ impl AddSubscriptions {
     /// Asks for a consent for subscriptions of a tenant that is connected already, by another owner. What is granted
     /// already is not touched. If a window of the tenant is held open, it is used at once instead. Needs the
     /// role `EDITOR`, or the scope `consents:write`.
-    /// `userErrors`: `NOT_FOUND`, `ALREADY_GRANTED`.
+    /// `userErrors`: `NOT_FOUND`, `NOT_CONNECTED`, `ALREADY_GRANTED`.
     async fn add_subscriptions(
         &self,
         ctx: &Context<'_>,
@@ -123,6 +124,9 @@ async fn begin(
         let message = "There is no such tenant in your organization.";
         return Ok(Err(UserError::new(UserErrorCode::NotFound, "tenantId", message)));
     };
+    if let Some(error) = not_connected(&tenant, "tenantId") {
+        return Ok(Err(error));
+    }
     if let Err(error) = check(scope, tenant_id, &subscriptions, &transaction).await? {
         return Ok(Err(error));
     }

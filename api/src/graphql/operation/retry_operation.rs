@@ -6,6 +6,7 @@ use entity::audit_event::{Action, ObjectKind, Record};
 use entity::operation::{self, Kind, State};
 use entity::operation_step::{self, Column as Step, Outcome as StepOutcome, State as StepState};
 use entity::subscription::{self, AccessLevel};
+use entity::tenant;
 use sea_orm::{
     ActiveEnum, ActiveModelTrait, ColumnTrait, Condition, DatabaseTransaction, DbErr, EntityTrait,
     IntoActiveModel, QueryFilter, QuerySelect, QueryTrait, Set,
@@ -16,6 +17,7 @@ use uuid::Uuid;
 use super::{Operation, announce};
 use crate::graphql::scope::{Scope, internal, or_null};
 use crate::graphql::stored::{Identified, object};
+use crate::graphql::tenant::not_connected;
 use crate::graphql::user_error::{Outcome, UserError, UserErrorCode, halves};
 use crate::permission::Permission;
 
@@ -50,7 +52,7 @@ impl RetryOperation {
     /// Lets an operation that has ended go on with what it did not do; nothing that was done is repeated. What
     /// still needs a consent window ends as `NEEDS_RECONSENT` if that has closed.
     /// Needs the role `EDITOR`, or the scope `operations:write`.
-    /// `userErrors`: `NOT_FOUND`, `NOT_ENDED`, `NOTHING_TO_RETRY`.
+    /// `userErrors`: `NOT_FOUND`, `NOT_ENDED`, `NOTHING_TO_RETRY`, `NOT_CONNECTED`.
     async fn retry_operation(
         &self,
         ctx: &Context<'_>,
@@ -86,10 +88,22 @@ async fn retry(ctx: &Context<'_>, operation_id: &ID) -> Outcome<operation::Model
 async fn begin_again(scope: Scope<'_>, id: Uuid) -> Result<Result<operation::Model, UserError>, DbErr> {
     let refuse = |code, message| Ok(Err(UserError::new(code, "operationId", message)));
     let transaction = scope.begin().await?;
-    let found = scope.owned::<operation::Entity>().filter(operation::Column::Id.eq(id)).lock_exclusive();
-    let Some(operation) = found.one(&transaction).await? else {
+    let found = || scope.owned::<operation::Entity>().filter(operation::Column::Id.eq(id));
+    let tenant = match found().one(&transaction).await? {
+        // Whoever disconnects the tenant holds it before its operations.
+        Some(operation) => {
+            let organization_id = scope.viewer.organization_id;
+            worker::disconnect::lock(&transaction, organization_id, operation.tenant_id).await?
+        }
+        None => None,
+    };
+    let operation = found().lock_exclusive().one(&transaction).await?;
+    let Some((tenant, operation)) = tenant.zip(operation) else {
         return refuse(UserErrorCode::NotFound, "There is no such operation in your organization.");
     };
+    if let Some(error) = is_over(&tenant, &operation) {
+        return Ok(Err(error));
+    }
     if !operation.state.is_final() {
         return refuse(
             UserErrorCode::NotEnded,
@@ -115,6 +129,17 @@ async fn begin_again(scope: Scope<'_>, id: Uuid) -> Result<Result<operation::Mod
     scope.audit(&transaction, record).await?;
     transaction.commit().await?;
     Ok(Ok(operation))
+}
+
+/// Whether the tenant has moved on: a disconnected one takes up no work, and a connected one is not disconnected by
+/// an old operation.
+fn is_over(tenant: &tenant::Model, operation: &operation::Model) -> Option<UserError> {
+    if operation.kind != Kind::DisconnectTenant {
+        return not_connected(tenant, "operationId");
+    }
+    let message = "The tenant is connected again. Ask for disconnectTenant if it is to be disconnected.";
+    let error = || UserError::new(UserErrorCode::NothingToRetry, "operationId", message);
+    tenant.state.is_connected().then(error)
 }
 
 /// Puts the steps that did not succeed back to where they have to go on.

@@ -15,6 +15,7 @@ use super::OwnerLink;
 use crate::graphql::ids::Kind;
 use crate::graphql::scope::{Scope, internal, or_null};
 use crate::graphql::stored::object;
+use crate::graphql::tenant::not_connected;
 use crate::graphql::user_error::{Outcome, UserError, UserErrorCode, halves};
 use crate::owner_link::link;
 use crate::permission::Permission;
@@ -66,8 +67,8 @@ impl CreateOwnerLink {
     /// which subscriptions, and can start this one consent; nothing else. It is good until that is granted, it
     /// expires, it is revoked, or whoever created it may not ask for consents any more. Needs the role `EDITOR`, or
     /// the scope `consents:write`.
-    /// `userErrors`: `NOT_FOUND`, `INVALID_SELECTION`, `DIFFERENT_TENANTS`, `INVALID_EXPIRY`, `INVALID_NAME`,
-    /// `OUTSIDE_REACH`.
+    /// `userErrors`: `NOT_FOUND`, `INVALID_SELECTION`, `DIFFERENT_TENANTS`, `NOT_CONNECTED`,
+    /// `INVALID_EXPIRY`, `INVALID_NAME`, `OUTSIDE_REACH`.
     async fn create_owner_link(
         &self,
         ctx: &Context<'_>,
@@ -170,6 +171,11 @@ async fn tenant_of(
         return refused(UserErrorCode::NotFound, "Not all of these subscriptions are in your organization.");
     }
     let tenant_id = found[0].tenant_id;
+    let tenant = scope.owned::<tenant::Entity>().filter(tenant::Column::Id.eq(tenant_id));
+    let tenant = tenant.one(transaction).await?;
+    if let Some(error) = tenant.and_then(|tenant| not_connected(&tenant, "subscriptionIds")) {
+        return Ok(Err(error));
+    }
     if found.iter().any(|subscription| subscription.tenant_id != tenant_id) {
         let message = "These subscriptions are of different tenants. Create a link for each tenant.";
         return refused(UserErrorCode::DifferentTenants, message);

@@ -13,6 +13,7 @@ use crate::consent::{Asking, ask};
 use crate::graphql::operation::{Operation, announce};
 use crate::graphql::scope::{Scope, internal, or_null};
 use crate::graphql::stored::{Identified, object};
+use crate::graphql::tenant::not_connected;
 use crate::graphql::user_error::{Outcome, UserError, UserErrorCode, halves};
 use crate::permission::Permission;
 
@@ -53,7 +54,8 @@ impl ChangeAccess {
     /// user: the new one is added, seen to work, and only then the old one removed; what fails is taken back. Only
     /// roles that Tenantry assigned are ever removed. Without an open consent window `userErrors` says where to
     /// consent; the change begins by itself then. Needs the role `EDITOR`, or the scope `consents:write`.
-    /// `userErrors`: `NOT_FOUND`, `INVALID_SELECTION`, `INVALID_LEVEL`, `DIFFERENT_TENANTS`, `CONSENT_REQUIRED`.
+    /// `userErrors`: `NOT_FOUND`, `INVALID_SELECTION`, `INVALID_LEVEL`, `DIFFERENT_TENANTS`, `NOT_CONNECTED`,
+    /// `CONSENT_REQUIRED`.
     async fn change_access(
         &self,
         ctx: &Context<'_>,
@@ -111,7 +113,10 @@ async fn begin(
     let transaction = scope.begin().await?;
     // Whoever asks at the same time waits here, and then finds the change that we began.
     let tenant = scope.owned::<tenant::Entity>().filter(tenant::Column::Id.eq(named.tenant_id));
-    tenant.lock_exclusive().one(&transaction).await?;
+    let tenant = tenant.lock_exclusive().one(&transaction).await?;
+    if let Some(error) = tenant.and_then(|tenant| not_connected(&tenant, "subscriptionIds")) {
+        return Ok(Err(error));
+    }
     if let Some(same) = under_way(scope, named.tenant_id, &work, &transaction).await? {
         return Ok(Ok(same));
     }

@@ -9,7 +9,7 @@ use sea_orm::{ColumnTrait, DatabaseTransaction, DbErr, QueryFilter, QueryOrder, 
 use serde_json::json;
 use uuid::Uuid;
 
-use super::Tenant;
+use super::{Tenant, not_connected};
 use crate::graphql::operation::{Operation, announce};
 use crate::graphql::scope::{Scope, internal, or_null};
 use crate::graphql::stored::{Identified, object};
@@ -46,7 +46,7 @@ pub struct ScanTenant;
 impl ScanTenant {
     /// Takes inventory of every subscription of a tenant that can be read.
     /// Needs the role `EDITOR`, or the scope `inventory:scan`.
-    /// `userErrors`: `NOT_FOUND`, `NOTHING_GRANTED`.
+    /// `userErrors`: `NOT_FOUND`, `NOT_CONNECTED`, `NOTHING_GRANTED`.
     async fn scan_tenant(
         &self,
         ctx: &Context<'_>,
@@ -82,9 +82,12 @@ async fn begin(scope: Scope<'_>, tenant_id: Uuid) -> Result<Result<operation::Mo
     let transaction = scope.begin().await?;
     // Whoever asks at the same time waits here, and then finds the scan that we began.
     let tenant = scope.owned::<tenant::Entity>().filter(tenant::Column::Id.eq(tenant_id)).lock_exclusive();
-    if tenant.one(&transaction).await?.is_none() {
+    let Some(tenant) = tenant.one(&transaction).await? else {
         let message = "There is no such tenant in your organization.";
         return Ok(Err(UserError::new(UserErrorCode::NotFound, "tenantId", message)));
+    };
+    if let Some(error) = not_connected(&tenant, "tenantId") {
+        return Ok(Err(error));
     }
     if let Some(under_way) = under_way(scope, tenant_id, &transaction).await? {
         return Ok(Ok(under_way));

@@ -135,6 +135,12 @@ fn queries() -> Vec<Case> {
         ),
         query("Query.auditEvents", P::ReadAudit, "{ auditEvents { totalCount nodes { id } } }", none()),
         query(
+            "Query.planDisconnect",
+            P::ReadInventory,
+            "query($tenant: ID!) { planDisconnect(tenantId: $tenant) { tenant { id } } }",
+            json!(null),
+        ),
+        query(
             "Query.verifyReceipt",
             P::ReadConsents,
             "{ verifyReceipt(receipt: \"nonsense\") { status } }",
@@ -304,6 +310,20 @@ fn mutations_of_access() -> Vec<Case> {
             "mutation($enrollmentKey: ID!) { removeEnrollmentKey(input: { enrollmentKeyId: $enrollmentKey }) {
                enrollmentKey { id } userErrors { code } } }",
             "enrollmentKey",
+        ),
+        not_found(
+            "Mutation.checkTenant",
+            P::ScanInventory,
+            "mutation($tenant: ID!) { checkTenant(input: { tenantId: $tenant }) {
+               tenant { id } userErrors { code } } }",
+            "tenant",
+        ),
+        not_found(
+            "Mutation.disconnectTenant",
+            P::DisconnectTenants,
+            "mutation($tenant: ID!) { disconnectTenant(input: { tenantId: $tenant, data: KEEP }) {
+               tenant { id } userErrors { code } } }",
+            "tenant",
         ),
     ]
 }
