@@ -21,7 +21,7 @@ use uuid::Uuid;
 pub(crate) use resources::count;
 
 use crate::directory::Directory;
-use crate::rbac::{self, Moment, Scope};
+use crate::rbac::{self, Assignment, BuiltInRole, Change, Moment, Scope};
 use crate::reply::Reply;
 use crate::server::Incoming;
 use crate::state::{Dials, State, lock};
@@ -43,20 +43,33 @@ impl Caller<'_> {
     }
 
     pub(crate) fn moment(&self) -> Moment {
-        Moment { now: self.now, token_issued_at: self.bearer.issued_at, propagation: self.dials.propagation }
+        Moment { now: self.now, token_issued_at: self.bearer.issued_at }
+    }
+
+    /// A change of the role assignment of this name that the caller makes.
+    pub(crate) fn change(&self, name: Uuid) -> Change {
+        self.dials.propagation.change(self.now, self.state.world.seed, name)
+    }
+
+    /// What the caller holds at or above a subscription.
+    pub(crate) fn held<'d>(
+        &self,
+        directory: &'d Directory,
+        subscription: Uuid,
+    ) -> impl Iterator<Item = &'d Assignment> {
+        directory.assignments.held(&self.principals, subscription, self.moment())
     }
 
     pub(crate) fn may(&self, directory: &Directory, action: &str, subscription: Uuid) -> bool {
-        let moment = self.moment();
-        rbac::allows(rbac::held(&directory.assignments, &self.principals, subscription, &moment), action)
+        rbac::allows(self.held(directory, subscription), action)
     }
 
     /// The subscriptions in which the caller may do something; none: in every one.
     pub(crate) fn where_may(&self, directory: &Directory, action: &str) -> Option<HashSet<Uuid>> {
-        let moment = self.moment();
+        let allowing: Vec<_> = BuiltInRole::ALL.into_iter().filter(|role| role.allows(action)).collect();
         let mut allowed = HashSet::new();
-        for assignment in rbac::held_anywhere(&directory.assignments, &self.principals, &moment) {
-            if rbac::allows(std::iter::once(assignment), action) {
+        for assignment in directory.assignments.held_anywhere(&self.principals, self.moment()) {
+            if allowing.contains(&assignment.role) {
                 match assignment.scope {
                     Scope::RootGroup => return None,
                     Scope::GroupAbove(id) | Scope::Subscription(id) => drop(allowed.insert(id)),
@@ -68,9 +81,7 @@ impl Caller<'_> {
 
     /// Whether the caller sees that the subscription is there at all.
     pub(crate) fn sees(&self, directory: &Directory, subscription: Uuid) -> bool {
-        let moment = self.moment();
-        let mut held = rbac::held(&directory.assignments, &self.principals, subscription, &moment);
-        directory.is_here(subscription) && held.next().is_some()
+        directory.is_here(subscription) && self.held(directory, subscription).next().is_some()
     }
 
     pub(crate) fn forbidden(&self, action: &str, scope: &str) -> Reply {
@@ -90,7 +101,7 @@ pub(crate) fn answer(state: &State, incoming: &Incoming, cut: bool) -> Reply {
     if segments.as_slice() == ["metadata", "endpoints"] {
         return metadata::endpoints(state, incoming);
     }
-    let bearer = match authenticate(state, incoming.authorization.as_deref(), Audience::Arm) {
+    let bearer = match authenticate(state, incoming, Audience::Arm) {
         Ok(bearer) => bearer,
         Err(refusal) => return refusal,
     };
@@ -180,7 +191,7 @@ fn of_subscription(caller: &Caller<'_>, incoming: &Incoming, subscription: Uuid,
             role_assignments::get(caller, subscription, name)
         }
         ("DELETE", ["providers", "microsoft.authorization", "roleassignments", name]) => {
-            role_assignments::delete(caller, subscription, name)
+            role_assignments::delete(caller, incoming, subscription, name)
         }
         _ => not_found(incoming),
     }

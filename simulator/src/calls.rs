@@ -6,8 +6,7 @@ use std::sync::Mutex;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-/// How many calls are remembered.
-const REMEMBERED: usize = 100_000;
+use crate::state::lock;
 
 /// One call, without its secrets.
 #[derive(Clone, Debug)]
@@ -24,28 +23,44 @@ pub struct Call {
     pub principal: Option<Uuid>,
     /// The id by which the caller joins the requests of one call.
     pub correlation_id: Option<Uuid>,
-    /// When.
+    /// The id that the caller gave this request alone.
+    pub client_request_id: Option<Uuid>,
+    /// The id that the answer gave this request; none where the connection was reset.
+    pub request_id: Option<Uuid>,
+    /// The id that the answer joined it with others by: the caller's, if there was one.
+    pub answered_correlation_id: Option<Uuid>,
+    /// When it came in, by the clock of the configuration, whatever Microsoft's clock says.
     pub at: DateTime<Utc>,
 }
 
-/// The calls so far.
-#[derive(Default)]
-pub(crate) struct Calls(Mutex<VecDeque<Call>>);
+/// The last calls.
+pub(crate) struct Calls {
+    kept: Mutex<VecDeque<Call>>,
+    most: usize,
+}
 
 impl Calls {
+    pub(crate) fn new(most: usize) -> Self {
+        Self { kept: Mutex::default(), most }
+    }
+
     pub(crate) fn remember(&self, call: Call) {
-        let mut calls = crate::state::lock(&self.0);
-        if calls.len() == REMEMBERED {
-            calls.pop_front();
+        let mut kept = lock(&self.kept);
+        kept.push_back(call);
+        if kept.len() > self.most {
+            kept.pop_front();
         }
-        calls.push_back(call);
     }
 
     pub(crate) fn all(&self) -> Vec<Call> {
-        crate::state::lock(&self.0).iter().cloned().collect()
+        lock(&self.kept).iter().cloned().collect()
+    }
+
+    pub(crate) fn count(&self, which: impl Fn(&Call) -> bool) -> usize {
+        lock(&self.kept).iter().filter(|call| which(call)).count()
     }
 
     pub(crate) fn clear(&self) {
-        crate::state::lock(&self.0).clear();
+        lock(&self.kept).clear();
     }
 }

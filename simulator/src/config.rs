@@ -31,8 +31,11 @@ pub struct Config {
     pub latency: Duration,
     /// Whether to throttle as Microsoft does.
     pub throttle: bool,
-    /// How long a role assignment takes until a fresh token sees it; an older token sees it four times later.
+    /// How long it takes at least until a fresh token shows that a role assignment was made or taken away; an
+    /// older token shows it four times later.
     pub propagation: Duration,
+    /// How much longer than that it takes at most: seed and name of the assignment decide.
+    pub propagation_spread: Duration,
     /// How long after a consent the directory denies knowing the service principal.
     pub replication: Duration,
     /// The time.
@@ -50,6 +53,8 @@ pub struct Config {
     pub token_lifetime: Option<Duration>,
     /// The most rows on a page of Azure Resource Manager's lists.
     pub page_size: usize,
+    /// How many calls are remembered, at about half a kilobyte each.
+    pub remembered_calls: usize,
     /// Answer by https.
     pub tls: Option<Tls>,
 }
@@ -63,6 +68,7 @@ impl Default for Config {
             latency: Duration::ZERO,
             throttle: false,
             propagation: Duration::ZERO,
+            propagation_spread: Duration::ZERO,
             replication: Duration::ZERO,
             clock: Arc::new(machine_clock),
             client_id: Uuid::from_u128(0x7e2a_0000_0000_4000_8000_0000_0000_0001),
@@ -74,6 +80,7 @@ impl Default for Config {
             spa_redirect_uris: vec!["http://127.0.0.1/spa".to_owned()],
             token_lifetime: None,
             page_size: 1_000,
+            remembered_calls: 100_000,
             tls: None,
         }
     }

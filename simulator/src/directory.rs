@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use crate::rbac::{Assignment, BuiltInRole, Scope};
+use crate::assignments::Assignments;
+use crate::rbac::{Assignment, BuiltInRole, Change, Scope};
 use crate::world::{Part, World, guid, mix};
 
 /// A user of the tenant.
@@ -42,6 +43,8 @@ const MANAGERS: [(&str, &str); 2] = [("member", "Mona Member"), ("colleague", "C
 pub(crate) struct Overlay {
     pub(crate) disabled: Option<bool>,
     pub(crate) gone: bool,
+    /// Whether a lock forbids to delete anything in it.
+    pub(crate) locked: bool,
     /// The tenant it was moved to.
     pub(crate) moved_to: Option<Uuid>,
     pub(crate) removed: HashSet<u64>,
@@ -68,10 +71,12 @@ pub(crate) struct Directory {
     pub(crate) automation: (Uuid, Uuid),
     /// How many roles were given other than by a call: each assignment has another name.
     granted: u64,
-    pub(crate) assignments: Vec<Assignment>,
+    pub(crate) assignments: Assignments,
     pub(crate) overlays: HashMap<Uuid, Overlay>,
     /// Until when a user's tokens are revoked.
     pub(crate) revoked: HashMap<Uuid, DateTime<Utc>>,
+    /// Until when a user's tokens do not satisfy Conditional Access.
+    pub(crate) challenged: HashMap<Uuid, DateTime<Utc>>,
     pub(crate) client_secret: String,
     pub(crate) client_secret_expired: bool,
     pub(crate) conflict_text_names_id: bool,
@@ -97,9 +102,10 @@ impl Directory {
             created: 0,
             automation,
             granted: 0,
-            assignments: Vec::new(),
+            assignments: Assignments::default(),
             overlays: HashMap::new(),
             revoked: HashMap::new(),
+            challenged: HashMap::new(),
             client_secret,
             client_secret_expired: false,
             conflict_text_names_id: true,
@@ -127,20 +133,15 @@ impl Directory {
         for (principal, role) in at_root.into_iter().chain([(outer, BuiltInRole::Owner)]) {
             self.grant(principal, role, Scope::RootGroup, now);
         }
-        self.grant(conditioned, BuiltInRole::Owner, Scope::RootGroup, now);
-        if let Some(last) = self.assignments.last_mut() {
-            last.conditioned = true;
-        }
+        self.grant_if(true, conditioned, BuiltInRole::Owner, Scope::RootGroup, now);
         for subscription in &world.subscriptions {
             let role = if subscription.part == Part::NotPermitted {
                 BuiltInRole::Reader
             } else {
                 BuiltInRole::Owner
             };
-            self.grant(owner, role, Scope::Subscription(subscription.id), now);
-            if let Some(last) = self.assignments.last_mut() {
-                last.conditioned = subscription.part == Part::Conditioned;
-            }
+            let conditioned = subscription.part == Part::Conditioned;
+            self.grant_if(conditioned, owner, role, Scope::Subscription(subscription.id), now);
         }
         if let Some(first) = world.subscriptions.first() {
             self.grant(guest, BuiltInRole::Owner, Scope::Subscription(first.id), now);
@@ -149,18 +150,30 @@ impl Directory {
 
     /// Gives `principal` a role that works at once.
     pub(crate) fn grant(&mut self, principal: Uuid, role: BuiltInRole, scope: Scope, now: DateTime<Utc>) {
+        self.grant_if(false, principal, role, scope, now);
+    }
+
+    fn grant_if(
+        &mut self,
+        conditioned: bool,
+        principal: Uuid,
+        role: BuiltInRole,
+        scope: Scope,
+        now: DateTime<Utc>,
+    ) {
         self.granted += 1;
         let number = self.granted;
-        self.assignments.push(Assignment {
+        self.assignments.add(Assignment {
             name: guid(mix(number, 99), "assignment", number),
             scope,
             role,
             principal,
-            principal_type: self.principal_type(principal).to_owned(),
-            conditioned: false,
-            created_at: now,
+            principal_type: self.principal_type(principal),
+            conditioned,
+            description: None,
+            created: Change { at: now, takes: TimeDelta::zero() },
             created_by: None,
-            propagated: true,
+            removed: None,
         });
     }
 
@@ -231,6 +244,7 @@ impl Directory {
 mod tests {
     use super::*;
     use crate::config::Config;
+    use crate::rbac::Moment;
 
     #[test]
     fn an_assignment_says_what_kind_of_principal_holds_it() {
@@ -246,7 +260,9 @@ mod tests {
             (owner, "User"),
             (group, "Group"),
         ] {
-            let mut held = directory.assignments.iter().filter(|held| held.principal == principal).peekable();
+            let moment = Moment { now, token_issued_at: now.timestamp() };
+            let principals = [principal];
+            let mut held = directory.assignments.held_anywhere(&principals, moment).peekable();
             assert!(held.peek().is_some(), "{wanted} {principal} holds nothing");
             assert!(held.all(|held| held.principal_type == wanted), "{wanted} {principal}");
         }

@@ -12,7 +12,7 @@ use crate::state::{State, lock};
 use crate::tokens::{Audience, authenticate};
 
 pub(crate) fn answer(state: &State, incoming: &Incoming) -> Reply {
-    let bearer = match authenticate(state, incoming.authorization.as_deref(), Audience::Graph) {
+    let bearer = match authenticate(state, incoming, Audience::Graph) {
         Ok(bearer) => bearer,
         Err(refusal) => return refusal,
     };

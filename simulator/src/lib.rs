@@ -5,6 +5,7 @@
 //! are asked for, never stored.
 
 mod arm;
+mod assignments;
 mod calls;
 mod config;
 mod consumption;

@@ -5,6 +5,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::{Uuid, uuid};
 
+use crate::world::mix;
+
 /// A built-in role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BuiltInRole {
@@ -94,14 +96,14 @@ impl BuiltInRole {
         }
     }
 
-    fn allows(self, action: &str) -> bool {
+    pub(crate) fn allows(self, action: &str) -> bool {
         self.actions().iter().any(|glob| glob_matches(glob, action))
             && !self.not_actions().iter().any(|glob| glob_matches(glob, action))
     }
 }
 
 /// Where a role is held.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scope {
     /// The management group above every subscription.
     RootGroup,
@@ -112,11 +114,8 @@ pub enum Scope {
 }
 
 impl Scope {
-    pub(crate) fn covers(self, subscription: Uuid) -> bool {
-        match self {
-            Self::RootGroup => true,
-            Self::GroupAbove(id) | Self::Subscription(id) => id == subscription,
-        }
+    pub(crate) fn at_or_above(subscription: Uuid) -> [Self; 3] {
+        [Self::RootGroup, Self::GroupAbove(subscription), Self::Subscription(subscription)]
     }
 
     pub(crate) fn path(self) -> String {
@@ -133,6 +132,27 @@ impl Scope {
 /// The type of a principal that was deleted: it holds nothing, and its assignments stay listed.
 pub(crate) const GONE: &str = "Unknown";
 
+/// That an assignment was made or taken away, and how long that takes until a fresh token shows it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Change {
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) takes: TimeDelta,
+}
+
+impl Change {
+    /// Counts at once, and whatever becomes of the clock.
+    pub(crate) fn is_immediate(&self) -> bool {
+        self.takes <= TimeDelta::zero()
+    }
+
+    /// A token that was issued after the change shows it sooner than one from before.
+    fn has_propagated(&self, moment: &Moment) -> bool {
+        let is_fresh = moment.token_issued_at >= self.at.timestamp();
+        let wait = if is_fresh { self.takes } else { self.takes * 4 };
+        self.is_immediate() || moment.now - self.at >= wait
+    }
+}
+
 /// One role assignment.
 #[derive(Clone, Debug)]
 pub(crate) struct Assignment {
@@ -140,13 +160,13 @@ pub(crate) struct Assignment {
     pub(crate) scope: Scope,
     pub(crate) role: BuiltInRole,
     pub(crate) principal: Uuid,
-    pub(crate) principal_type: String,
+    pub(crate) principal_type: &'static str,
     /// Whether a condition forbids the holder to give our roles to others.
     pub(crate) conditioned: bool,
-    pub(crate) created_at: DateTime<Utc>,
+    pub(crate) description: Option<String>,
+    pub(crate) created: Change,
     pub(crate) created_by: Option<Uuid>,
-    /// Since when it works for every token.
-    pub(crate) propagated: bool,
+    pub(crate) removed: Option<Change>,
 }
 
 impl Assignment {
@@ -155,17 +175,14 @@ impl Assignment {
         format!("{scope}/providers/Microsoft.Authorization/roleAssignments/{}", self.name)
     }
 
-    /// A token that was issued after the assignment sees it sooner than one from before.
-    fn is_effective(&self, moment: &Moment) -> bool {
+    /// What was taken away before it ever worked does not begin to.
+    pub(crate) fn is_effective(&self, moment: &Moment) -> bool {
         if self.principal_type == GONE {
             return false;
         }
-        if self.propagated {
-            return true;
-        }
-        let fresh = moment.token_issued_at >= self.created_at.timestamp();
-        let wait = if fresh { moment.propagation } else { moment.propagation * 4 };
-        moment.now - self.created_at >= wait
+        let Some(removed) = self.removed else { return self.created.has_propagated(moment) };
+        let then = Moment { now: removed.at, ..*moment };
+        self.created.has_propagated(&then) && !removed.has_propagated(moment)
     }
 }
 
@@ -175,33 +192,28 @@ pub(crate) struct Moment {
     pub(crate) now: DateTime<Utc>,
     /// Seconds since 1970.
     pub(crate) token_issued_at: i64,
-    pub(crate) propagation: TimeDelta,
+}
+
+/// How long changes of role assignments take: each its own time between these two.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Propagation {
+    pub(crate) at_least: TimeDelta,
+    pub(crate) at_most: TimeDelta,
+}
+
+impl Propagation {
+    /// A change that is made now: how long it takes is decided by the seed and the assignment's name.
+    pub(crate) fn change(self, now: DateTime<Utc>, seed: u64, name: Uuid) -> Change {
+        let (high, low) = name.as_u64_pair();
+        let spread = (self.at_most - self.at_least).num_milliseconds().max(0);
+        let chance = mix(seed ^ high, low) % (spread.unsigned_abs() + 1);
+        let more = TimeDelta::milliseconds(i64::try_from(chance).unwrap_or(spread));
+        Change { at: now, takes: self.at_least + more }
+    }
 }
 
 /// The most assignments that a subscription holds.
 pub(crate) const LIMIT: usize = 4_000;
-
-/// The assignments that `principals` (somebody and the groups they are in) hold, wherever that is.
-pub(crate) fn held_anywhere<'a>(
-    assignments: &'a [Assignment],
-    principals: &'a [Uuid],
-    moment: &'a Moment,
-) -> impl Iterator<Item = &'a Assignment> {
-    assignments.iter().filter(move |assignment| {
-        principals.contains(&assignment.principal) && assignment.is_effective(moment)
-    })
-}
-
-/// Those of them that are at or above a subscription.
-pub(crate) fn held<'a>(
-    assignments: &'a [Assignment],
-    principals: &'a [Uuid],
-    subscription: Uuid,
-    moment: &'a Moment,
-) -> impl Iterator<Item = &'a Assignment> {
-    let anywhere = held_anywhere(assignments, principals, moment);
-    anywhere.filter(move |assignment| assignment.scope.covers(subscription))
-}
 
 /// Whether one of the assignments allows the action.
 pub(crate) fn allows<'a>(mut held: impl Iterator<Item = &'a Assignment>, action: &str) -> bool {
@@ -225,6 +237,20 @@ fn glob_matches(glob: &str, action: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_change_takes_its_own_time_within_the_bounds() {
+        let (at_least, at_most) = (TimeDelta::seconds(60), TimeDelta::minutes(10));
+        let propagation = Propagation { at_least, at_most };
+        let takes = |number| propagation.change(DateTime::UNIX_EPOCH, 7, Uuid::from_u128(number)).takes;
+        let all: Vec<_> = (0..2_000).map(takes).collect();
+        assert!(all.iter().all(|one| (at_least..=at_most).contains(one)));
+        let mean = all.iter().sum::<TimeDelta>() / 2_000;
+        assert!((mean - TimeDelta::seconds(330)).abs() < TimeDelta::seconds(15), "uniform: {mean}");
+        assert_eq!(takes(5), all[5], "the same name takes the same time");
+        let fixed = Propagation { at_least, at_most: at_least };
+        assert_eq!(fixed.change(DateTime::UNIX_EPOCH, 7, Uuid::nil()).takes, at_least);
+    }
 
     #[test]
     fn roles_allow_what_their_definitions_say() {

@@ -1,23 +1,23 @@
 //! One listener for the four hosts, and the handle that tests hold.
 
+mod handles;
 mod respond;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
-use chrono::TimeDelta;
+use chrono::{DateTime, Utc};
+use serde_json::Value;
 use uuid::Uuid;
 
-use respond::{correlated, reset, respond, truncated};
+use respond::{Ids, dated, reset, respond, truncated};
 
 use crate::calls::Call;
 use crate::config::{Config, Tls};
 use crate::directory::User;
 use crate::faults::{Effect, Faults};
-use crate::rbac::{BuiltInRole, GONE, Scope};
 use crate::reply::Reply;
 use crate::state::{State, lock};
 use crate::world::SubscriptionInfo;
@@ -55,12 +55,34 @@ pub(crate) struct Incoming {
     pub(crate) path: String,
     pub(crate) query: Vec<(String, String)>,
     pub(crate) authorization: Option<String>,
+    /// The claims of its token, if we signed it.
+    pub(crate) claims: Option<Value>,
     /// Whether a page sent it.
     pub(crate) has_origin: bool,
     pub(crate) body: Vec<u8>,
 }
 
 impl Incoming {
+    fn of(state: &State, request: &HttpRequest, body: &[u8]) -> Self {
+        let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+        let mut incoming = Self {
+            method: request.method().as_str().to_owned(),
+            path: request.path().to_owned(),
+            query: url::form_urlencoded::parse(request.query_string().as_bytes()).into_owned().collect(),
+            authorization: header("authorization").map(str::to_owned),
+            claims: None,
+            has_origin: header("origin").is_some(),
+            body: body.to_vec(),
+        };
+        incoming.claims = incoming.token().and_then(|token| state.keys.verify(token));
+        incoming
+    }
+
+    /// The token it came with.
+    pub(crate) fn token(&self) -> Option<&str> {
+        self.authorization.as_deref()?.strip_prefix("Bearer ")
+    }
+
     pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
         let found = self.query.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
@@ -183,157 +205,31 @@ impl Simulator {
         self.state.calls.all()
     }
 
+    /// How many of the calls so far are such.
+    pub fn count_calls(&self, which: impl Fn(&Call) -> bool) -> usize {
+        self.state.calls.count(which)
+    }
+
     /// Forgets the calls so far.
     pub fn clear_calls(&self) {
         self.state.calls.clear();
     }
-
-    /// Gives a role that works at once.
-    pub fn grant(&self, principal: Uuid, role: BuiltInRole, scope: Scope) {
-        lock(&self.state.directory).grant(principal, role, scope, self.state.now());
-    }
-
-    /// Takes away every assignment of the role that the principal has at exactly this scope.
-    pub fn revoke(&self, principal: Uuid, role: BuiltInRole, scope: Scope) {
-        lock(&self.state.directory).assignments.retain(|assignment| {
-            !(assignment.principal == principal && assignment.role == role && assignment.scope == scope)
-        });
-    }
-
-    /// How many role assignments the service principal has at the subscription itself.
-    pub fn assignments_at(&self, subscription: Uuid) -> usize {
-        let directory = lock(&self.state.directory);
-        let principal = directory.service_principal.as_ref().map(|principal| principal.object_id);
-        let here = directory.assignments.iter().filter(|assignment| {
-            Some(assignment.principal) == principal && assignment.scope == Scope::Subscription(subscription)
-        });
-        here.count()
-    }
-
-    /// Deletes Tenantry's service principal, as an administrator who removes the enterprise application does.
-    pub fn delete_service_principal(&self) {
-        let mut directory = lock(&self.state.directory);
-        let gone = directory.service_principal.take().map(|principal| principal.object_id);
-        for left in directory.assignments.iter_mut().filter(|left| Some(left.principal) == gone) {
-            GONE.clone_into(&mut left.principal_type);
-        }
-    }
-
-    /// Disables Tenantry's service principal, or enables it.
-    pub fn set_service_principal_enabled(&self, enabled: bool) {
-        if let Some(principal) = &mut lock(&self.state.directory).service_principal {
-            principal.enabled = enabled;
-        }
-    }
-
-    /// Lets people sign in with an account of the other tenant, whichever one was asked for.
-    pub fn sign_in_elsewhere(&self) {
-        lock(&self.state.directory).signs_in_at = Some(self.state.world.other_tenant_id);
-    }
-
-    /// Makes revoked tokens stop working at once, as continuous access evaluation does; they work until they
-    /// expire otherwise.
-    pub fn set_continuous_access(&self, on: bool) {
-        lock(&self.state.dials).continuous_access = on;
-    }
-
-    /// Revokes every token that the user has, and every code that was not redeemed.
-    pub fn revoke_sessions(&self, user: &str) {
-        let now = self.state.now();
-        let mut directory = lock(&self.state.directory);
-        if let Some(id) = directory.user(user).map(|user| user.object_id) {
-            directory.revoked.insert(id, now);
-        }
-    }
-
-    /// Signs with a new key from now on.
-    pub fn rotate_keys(&self) -> Result<(), StartError> {
-        self.state.keys.rotate().map_err(|_| StartError::Keys)
-    }
-
-    /// Replaces the client secret of Tenantry's app registration.
-    pub fn set_client_secret(&self, secret: &str) {
-        secret.clone_into(&mut lock(&self.state.directory).client_secret);
-    }
-
-    /// Lets the client secret expire.
-    pub fn expire_client_secret(&self) {
-        lock(&self.state.directory).client_secret_expired = true;
-    }
-
-    /// Disables a subscription, or enables it.
-    pub fn set_disabled(&self, subscription: Uuid, disabled: bool) {
-        lock(&self.state.directory).overlay(subscription).disabled = Some(disabled);
-    }
-
-    /// Deletes a subscription.
-    pub fn remove_subscription(&self, subscription: Uuid) {
-        lock(&self.state.directory).overlay(subscription).gone = true;
-    }
-
-    /// Moves a subscription to the other tenant.
-    pub fn move_subscription(&self, subscription: Uuid) {
-        let other = self.state.world.other_tenant_id;
-        lock(&self.state.directory).overlay(subscription).moved_to = Some(other);
-    }
-
-    /// Deletes the resource of this number.
-    pub fn remove_resource(&self, subscription: Uuid, number: u64) {
-        lock(&self.state.directory).overlay(subscription).removed.insert(number);
-    }
-
-    /// Adds resources after those that are there.
-    pub fn add_resources(&self, subscription: Uuid, count: u64) {
-        lock(&self.state.directory).overlay(subscription).added += count;
-    }
-
-    /// Replaces the tags of the resource of this number.
-    pub fn set_tags(&self, subscription: Uuid, number: u64, tags: &[(&str, &str)]) {
-        let tags: BTreeMap<_, _> =
-            tags.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
-        lock(&self.state.directory).overlay(subscription).tags.insert(number, tags);
-    }
-
-    /// How long role assignments made from now on take to work.
-    pub fn set_propagation(&self, propagation: TimeDelta) {
-        lock(&self.state.dials).propagation = propagation;
-    }
-
-    /// The most rows on a page of Azure Resource Manager's lists.
-    pub fn set_page_size(&self, rows: usize) {
-        lock(&self.state.dials).page_size = rows.clamp(1, 1_000);
-    }
-
-    /// Switches throttling.
-    pub fn set_throttle(&self, throttle: bool) {
-        lock(&self.state.dials).throttle = throttle;
-    }
-
-    /// Whether a refused second assignment names the one in its way (newer) or does not (older).
-    pub fn set_conflict_names_id(&self, names: bool) {
-        lock(&self.state.directory).conflict_text_names_id = names;
-    }
 }
 
 async fn answer(state: web::Data<State>, request: HttpRequest, body: web::Bytes) -> HttpResponse {
-    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
-    let incoming = Incoming {
-        method: request.method().as_str().to_owned(),
-        path: request.path().to_owned(),
-        query: url::form_urlencoded::parse(request.query_string().as_bytes()).into_owned().collect(),
-        authorization: header("authorization").map(str::to_owned),
-        has_origin: header("origin").is_some(),
-        body: body.to_vec(),
-    };
+    let at = (state.config.clock)();
+    let ids = Ids::of(&request);
+    let incoming = Incoming::of(&state, &request, &body);
     let latency = state.dials().latency;
     if !latency.is_zero() {
         tokio::time::sleep(latency).await;
     }
     let effect = state.faults.next(&incoming.method, &incoming.path);
+    let remember = |status| state.calls.remember(call(&incoming, &request, &ids, status, at));
     let reply = match &effect {
         Some(Effect::Answer(reply)) => reply.clone(),
         Some(Effect::Reset) => {
-            remember(&state, &incoming, &request, 0);
+            remember(0);
             return reset();
         }
         other => {
@@ -343,8 +239,8 @@ async fn answer(state: web::Data<State>, request: HttpRequest, body: web::Bytes)
             route(&state, &incoming, matches!(other, Some(Effect::CutPage)))
         }
     };
-    remember(&state, &incoming, &request, reply.status);
-    let reply = correlated(reply, header("x-ms-client-request-id"), header("x-ms-correlation-request-id"));
+    remember(reply.status);
+    let reply = dated(ids.on(reply), state.now());
     if matches!(effect, Some(Effect::Truncate)) { truncated(&reply) } else { respond(reply) }
 }
 
@@ -363,22 +259,22 @@ fn route(state: &State, incoming: &Incoming, cut: bool) -> Reply {
     login::answer(state, incoming)
 }
 
-fn remember(state: &State, incoming: &Incoming, request: &HttpRequest, status: u16) {
-    let token = incoming.authorization.as_deref().and_then(|value| value.strip_prefix("Bearer "));
-    let principal = token
-        .and_then(|token| state.keys.verify(token))
-        .and_then(|claims| claims["oid"].as_str().and_then(|id| Uuid::try_parse(id).ok()));
-    let correlation = request.headers().get("x-ms-correlation-request-id");
-    let correlation_id = correlation.and_then(|id| Uuid::try_parse(id.to_str().ok()?).ok());
-    state.calls.remember(Call {
+fn call(incoming: &Incoming, request: &HttpRequest, ids: &Ids, status: u16, at: DateTime<Utc>) -> Call {
+    let claim = incoming.claims.as_ref().and_then(|claims| claims["oid"].as_str());
+    let id = |id: Option<&str>| id.and_then(|id| Uuid::try_parse(id).ok());
+    let is_answered = status != 0;
+    Call {
         method: incoming.method.clone(),
         path: incoming.path.clone(),
         query: request.query_string().to_owned(),
         status,
-        principal,
-        correlation_id,
-        at: state.now(),
-    });
+        principal: id(claim),
+        correlation_id: id(ids.correlation.as_deref()),
+        client_request_id: id(ids.client.as_deref()),
+        request_id: is_answered.then_some(ids.request),
+        answered_correlation_id: id(Some(&ids.answered_correlation())).filter(|_| is_answered),
+        at,
+    }
 }
 
 fn server_config(tls: &Tls) -> Result<rustls::ServerConfig, StartError> {

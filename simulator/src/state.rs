@@ -13,6 +13,7 @@ use crate::directory::Directory;
 use crate::faults::Faults;
 use crate::keys::{Keys, StartKeysError};
 use crate::login::Code;
+use crate::rbac::Propagation;
 use crate::throttle::Throttle;
 use crate::world::{World, mix};
 
@@ -20,7 +21,9 @@ use crate::world::{World, mix};
 #[derive(Clone, Copy)]
 pub(crate) struct Dials {
     pub(crate) latency: Duration,
-    pub(crate) propagation: TimeDelta,
+    pub(crate) propagation: Propagation,
+    /// How far Microsoft's clock is ahead of the configuration's.
+    pub(crate) clock_skew: TimeDelta,
     pub(crate) replication: TimeDelta,
     pub(crate) page_size: usize,
     pub(crate) throttle: bool,
@@ -51,7 +54,11 @@ impl State {
         let delta = |duration| TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX);
         let dials = Dials {
             latency: config.latency,
-            propagation: delta(config.propagation),
+            propagation: Propagation {
+                at_least: delta(config.propagation),
+                at_most: delta(config.propagation.saturating_add(config.propagation_spread)),
+            },
+            clock_skew: TimeDelta::zero(),
             replication: delta(config.replication),
             page_size: config.page_size.clamp(1, 1_000),
             throttle: config.throttle,
@@ -66,7 +73,7 @@ impl State {
             dials: Mutex::new(dials),
             throttle: Throttle::default(),
             faults: Faults::default(),
-            calls: Calls::default(),
+            calls: Calls::new(config.remembered_calls),
             base_url: OnceLock::new(),
             issued: Mutex::new(0),
             world,
@@ -74,8 +81,9 @@ impl State {
         })
     }
 
+    /// The time at Microsoft.
     pub(crate) fn now(&self) -> DateTime<Utc> {
-        (self.config.clock)()
+        (self.config.clock)() + self.dials().clock_skew
     }
 
     pub(crate) fn set_base_url(&self, url: String) {

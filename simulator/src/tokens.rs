@@ -2,12 +2,14 @@
 //!
 //! <https://learn.microsoft.com/en-us/entra/identity-platform/access-token-claims-reference>
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::reply::Reply;
-use crate::server::Simulator;
+use crate::server::{Incoming, Simulator};
 use crate::state::{State, lock};
 
 /// Whom a token is for.
@@ -112,22 +114,18 @@ impl Simulator {
 }
 
 /// Checks the token of a call.
-pub(crate) fn authenticate(
-    state: &State,
-    authorization: Option<&str>,
-    audience: Audience,
-) -> Result<Bearer, Reply> {
+pub(crate) fn authenticate(state: &State, incoming: &Incoming, audience: Audience) -> Result<Bearer, Reply> {
     let refuse = |code: &str, message: &str| {
         Err(Reply::error(401, code, message).header(
             "www-authenticate",
             &format!("Bearer authorization_uri=\"{}/common\", error=\"invalid_token\"", state.base_url()),
         ))
     };
-    let Some(token) = authorization.and_then(|value| value.strip_prefix("Bearer ")) else {
+    if incoming.token().is_none() {
         let message = "Authentication failed. The 'Authorization' header is missing.";
         return refuse("AuthenticationFailed", message);
-    };
-    let Some(claims) = state.keys.verify(token) else {
+    }
+    let Some(claims) = &incoming.claims else {
         return refuse("InvalidAuthenticationToken", "The access token is invalid.");
     };
     let text = |name: &str| claims[name].as_str().unwrap_or_default();
@@ -148,12 +146,10 @@ pub(crate) fn authenticate(
         roles: claims["roles"].as_array().into_iter().flatten().filter_map(owned_text).collect(),
         client: text("appid").to_owned(),
     };
-    let revoked = lock(&state.directory).revoked.get(&bearer.object_id).copied();
-    let revoked = revoked.filter(|_| state.dials().continuous_access);
-    if revoked.is_some_and(|at| bearer.issued_at <= at.timestamp()) {
-        return Err(revoked_challenge(revoked.unwrap_or(now)));
+    match challenge(state, &bearer, audience) {
+        Some(refusal) => Err(refusal),
+        None => Ok(bearer),
     }
-    Ok(bearer)
 }
 
 fn owned_text(value: &Value) -> Option<String> {
@@ -171,17 +167,32 @@ fn expired_message(expires: i64, now: DateTime<Utc>) -> String {
     )
 }
 
-/// <https://learn.microsoft.com/en-us/entra/identity-platform/claims-challenge>
-fn revoked_challenge(at: DateTime<Utc>) -> Reply {
+/// <https://learn.microsoft.com/en-us/entra/identity-platform/claims-challenge>: what a token lacks that was good
+/// when it was issued. A policy is satisfied by signing in once more with a second factor.
+fn challenge(state: &State, bearer: &Bearer, audience: Audience) -> Option<Reply> {
+    let directory = lock(&state.directory);
+    let since = |since: &HashMap<Uuid, DateTime<Utc>>| {
+        let at = since.get(&bearer.object_id)?.timestamp();
+        (bearer.issued_at <= at).then_some(at)
+    };
+    if let Some(at) = since(&directory.revoked).filter(|_| state.dials().continuous_access) {
+        let claims = json!({ "access_token": {
+            "nbf": { "essential": true, "value": at.to_string() }, "xms_caeerror": { "value": "10012" },
+        } });
+        return Some(challenged(&claims, "TokenIssuedBeforeRevocationTimestamp"));
+    }
+    since(&directory.challenged).filter(|_| audience == Audience::Arm)?;
+    let claims = json!({ "access_token": { "acrs": { "essential": true, "values": ["p1"] } } });
+    Some(challenged(&claims, "TokenCreatedWithOutdatedPolicies"))
+}
+
+fn challenged(claims: &Value, code: &str) -> Reply {
     use base64::Engine;
-    let claims = json!({ "access_token": {
-        "nbf": { "essential": true, "value": at.timestamp().to_string() },
-        "xms_caeerror": { "value": "10012" },
-    } });
     let claims = base64::engine::general_purpose::STANDARD.encode(claims.to_string());
-    let message = "Continuous access evaluation resulted in challenge with result: InteractionRequired and \
-                   code: TokenIssuedBeforeRevocationTimestamp";
-    Reply::error(401, "InvalidAuthenticationToken", message).header(
+    let message = format!(
+        "Continuous access evaluation resulted in challenge with result: InteractionRequired and code: {code}"
+    );
+    Reply::error(401, "InvalidAuthenticationToken", &message).header(
         "www-authenticate",
         &format!(
             "Bearer realm=\"\", authorization_uri=\"https://login.microsoftonline.com/common/oauth2/authorize\", \

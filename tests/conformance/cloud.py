@@ -29,6 +29,7 @@ class Cloud:
     other_tenant: str
     client_id: str
     client_secret: str
+    settings: dict  # What a Tenantry needs to know of it.
     folder: Path
     _process: subprocess.Popen
 
@@ -42,8 +43,10 @@ class Cloud:
              "--subscriptions", str(SUBSCRIPTIONS), "--resources", str(RESOURCES),
              "--tls-certificate", folder / "chain.pem", "--tls-key", folder / "key.pem"],
             cwd=folder, env=os.environ | {"TENANTRY_LOG": "warn"}, stdout=subprocess.PIPE, text=True)
-        said = {}
+        said, settings = {}, {}
         for line in process.stdout:
+            if setting := re.search(r"^(MICROSOFT_\w+)=(\S+)$", line):
+                settings[setting[1]] = setting[2]
             if found := re.search(r" listens at (\S+)|^(tenant|another tenant|automation(?:'s secret)?) +(\S+)$", line):
                 said[found[2] or "url"] = found[1] or found[3]
             if "automation's secret" in said:
@@ -52,7 +55,7 @@ class Cloud:
             shutil.rmtree(folder)
             raise RuntimeError(f"the simulator ended with {process.wait()}")
         return cls(said["url"], str(folder / "authority.pem"), said["tenant"], said["another tenant"],
-                   said["automation"], said["automation's secret"], folder, process)
+                   said["automation"], said["automation's secret"], settings, folder, process)
 
     def stop(self):
         self._process.terminate()

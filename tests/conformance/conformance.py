@@ -8,12 +8,13 @@ import json
 import logging
 import os
 import signal
-import subprocess
 import sys
 import unittest
 import uuid
 
 import cloud as simulated
+from az import Az
+from tenantry import Tenantry
 
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 CLOUD = simulated.Cloud.start()
@@ -45,9 +46,9 @@ def client(kind, *arguments, credential=None, **others):
                 credential_scopes=["https://management.azure.com/.default"], **others)
 
 
-def own_principal():
+def own_principal(**others):
     """The object id of the app that signs in, as its token has it."""
-    claims = sign_in().get_token("https://management.azure.com/.default").token.split(".")[1]
+    claims = sign_in(**others).get_token("https://management.azure.com/.default").token.split(".")[1]
     return json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["oid"]
 
 
@@ -245,34 +246,11 @@ class CommandLine(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.environment = os.environ | {
-            "AZURE_CONFIG_DIR": str(CLOUD.folder / "az"), "AZURE_CORE_COLLECT_TELEMETRY": "no",
-            "AZURE_CORE_INSTANCE_DISCOVERY": "no", "AZURE_CORE_NO_COLOR": "yes",
-            "AZURE_CORE_LOGIN_EXPERIENCE_V2": "no",
-        }
-        cls.az("cloud", "register", "--name", "Simulated", "--endpoint-resource-manager", CLOUD.url,
-               "--endpoint-management", CLOUD.url, "--endpoint-active-directory", CLOUD.url,
-               "--endpoint-active-directory-resource-id", CLOUD.url,
-               "--endpoint-active-directory-graph-resource-id", "https://graph.microsoft.com/",
-               "--endpoint-microsoft-graph-resource-id", "https://graph.microsoft.com/")
-        cls.az("cloud", "set", "--name", "Simulated")
+        cls.az = Az(CLOUD.url, CLOUD.authority_file, CLOUD.tenant, CLOUD.client_id, CLOUD.folder / "az")
         # First: once there is a token in its cache, it does not look at the secret any more.
-        login = ["login", "--service-principal", "--username", CLOUD.client_id, "--tenant", CLOUD.tenant]
-        cls.refusal = cls.run_az(*login, "--password=wrong")
-        cls.subscriptions = cls.az(*login, f"--password={CLOUD.client_secret}")
+        cls.refusal = cls.az.run(*cls.az.login_arguments("wrong"))
+        cls.subscriptions = cls.az(*cls.az.login_arguments(CLOUD.client_secret))
         cls.enabled = next(one for one in cls.subscriptions if one["state"] == "Enabled")["id"]
-
-    @classmethod
-    def run_az(cls, *arguments):
-        return subprocess.run([os.environ["TENANTRY_TEST_AZ"], *arguments, "--output", "json"],
-                              env=cls.environment, capture_output=True, text=True, timeout=180)
-
-    @classmethod
-    def az(cls, *arguments):
-        done = cls.run_az(*arguments)
-        if done.returncode:
-            raise AssertionError(f"az {arguments[0]} {arguments[1]}: {done.stderr}")
-        return json.loads(done.stdout) if done.stdout.strip() else None
 
     def test_it_signed_in_and_sees_every_subscription(self):
         self.assertEqual(len(self.subscriptions), simulated.SUBSCRIPTIONS)
@@ -298,13 +276,17 @@ class CommandLine(unittest.TestCase):
 
     def test_a_role_is_assigned_listed_and_taken_away(self):
         scope, principal = f"/subscriptions/{self.enabled}", own_principal()
+        before = self.az.role_assignments(self.enabled)
         made = self.az("role", "assignment", "create", "--role", "Tag Contributor", "--scope", scope,
-                       "--assignee-object-id", principal, "--assignee-principal-type", "ServicePrincipal")
-        ids = ["role", "assignment", "list", "--scope", scope, "--fill-principal-name", "false",
-               "--query", "[].id"]
-        self.assertIn(made["id"], self.az(*ids))
+                       "--assignee-object-id", principal, "--assignee-principal-type", "ServicePrincipal",
+                       "--description", "For a while")
+        between = self.az.role_assignments(self.enabled)
         self.az("role", "assignment", "delete", "--ids", made["id"])
-        self.assertNotIn(made["id"], self.az(*ids))
+        added = [one for one in between if one not in before]
+        self.assertEqual([(one["id"], one["roleDefinitionName"], one["principalId"], one["description"])
+                          for one in added], [(made["id"], "Tag Contributor", principal, "For a while")])
+        self.assertEqual([one for one in between if one in before], before)
+        self.assertEqual(self.az.role_assignments(self.enabled), before)
 
     def test_resource_graph_is_queried(self):
         body = json.dumps({"query": QUERY, "options": {"$top": 1_000}})
@@ -312,6 +294,37 @@ class CommandLine(unittest.TestCase):
                        f"{CLOUD.url}/providers/Microsoft.ResourceGraph/resources?api-version=2022-10-01")
         self.assertEqual(page["totalRecords"], simulated.RESOURCES)
         self.assertEqual(len(page["data"]), 1_000)
+
+
+class Onboarding(unittest.TestCase):
+    """azure-cli looks at what Tenantry did"""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.az = Az(CLOUD.url, CLOUD.authority_file, CLOUD.tenant, CLOUD.client_id, CLOUD.folder / "az-of-onboarding")
+        cls.az(*cls.az.login_arguments(CLOUD.client_secret))
+        cls.tenantry = Tenantry.start(CLOUD)
+        cls.addClassCleanup(cls.tenantry.stop)
+
+    def test_it_assigned_a_reader_where_it_says_so_and_nothing_else(self):
+        ids = [one["id"] for one in self.az("account", "list", "--all")]
+        before = {id: self.az.role_assignments(id) for id in ids}
+
+        steps = self.tenantry.consent("owner")["operation"]["steps"]["nodes"]
+
+        outcomes = {step["subscription"]["azureSubscriptionId"]: step["outcome"] for step in steps}
+        self.assertIn("GRANTED", outcomes.values())
+        self.assertIn("INHERITED", outcomes.values())
+        settings = CLOUD.settings
+        principal = own_principal(client_id=settings["MICROSOFT_CLIENT_ID"],
+                                  client_secret=settings["MICROSOFT_CLIENT_SECRET"])
+        for id in ids:
+            added = [one for one in self.az.role_assignments(id) if one not in before[id]]
+            expected = [("Reader", "ServicePrincipal")] if outcomes.get(id) == "GRANTED" else []
+            self.assertEqual([(one["roleDefinitionName"], one["principalType"]) for one in added], expected)
+            of_ours = self.az.role_assignments(id, "--assignee-object-id", principal)
+            self.assertEqual(of_ours, added)
+            self.assertTrue(all(one["description"].startswith("Assigned by Tenantry") for one in added), added)
 
 
 def main():

@@ -1,7 +1,10 @@
 //! <https://learn.microsoft.com/en-us/rest/api/azure-resourcegraph/resourcegraph/resources/resources>: queries.
 //!
 //! Understands what is sent here: `resources`, then `where subscriptionId in~ (…)`, `project`, `order by id asc`,
-//! `limit`, `count`, in any order. Everything else is refused, so that drift is noticed.
+//! `limit`, `count`, in any order, or `summarize count() by subscriptionId` as the last. Everything else is refused,
+//! so that drift is noticed.
+
+mod summary;
 
 use std::collections::{HashMap, HashSet};
 use std::io::Write;
@@ -39,6 +42,12 @@ struct Options {
     result_format: Option<String>,
 }
 
+impl Options {
+    fn is_table(&self) -> bool {
+        self.result_format.as_deref().is_some_and(|format| format.eq_ignore_ascii_case("table"))
+    }
+}
+
 /// A query that is understood.
 #[derive(Default)]
 struct Plan {
@@ -46,6 +55,14 @@ struct Plan {
     subscriptions: Option<Vec<Uuid>>,
     limit: Option<u64>,
     count: bool,
+    by_subscription: bool,
+}
+
+impl Plan {
+    /// Whether every row is still there, with every column.
+    fn is_plain(&self) -> bool {
+        self.columns.is_none() && self.limit.is_none() && !self.count
+    }
 }
 
 type Overlays = HashMap<Uuid, Overlay>;
@@ -98,6 +115,10 @@ pub(super) fn query(caller: &Caller<'_>, incoming: &Incoming, cut: bool) -> Repl
         );
     }
     let asked = fingerprint(&body.query, scope.as_ref());
+    if plan.by_subscription {
+        let counted = readable.iter().map(|one| (one.id, resources::count(overlays.get(&one.id), one)));
+        return summary::answer(&counted.collect::<Vec<_>>(), &options, top, asked);
+    }
     let at = match options.skip_token.as_deref() {
         Some(token) => position(token, asked),
         None => Some(skipped(&readable, &overlays, options.skip.unwrap_or(0))),
@@ -105,8 +126,7 @@ pub(super) fn query(caller: &Caller<'_>, incoming: &Incoming, cut: bool) -> Repl
     let Some(at) = at else { return bad("The skip token is invalid, or belongs to another query.") };
     let mut page = Page::new(&plan, caller.state.world.tenant_id, at.page % 2 == 1);
     let next = page.fill(&overlays, &readable, &at, top, total);
-    let table = options.result_format.as_deref().is_some_and(|format| format.eq_ignore_ascii_case("table"));
-    page.finish(total, next.map(|next| (asked, next)), cut, table)
+    page.finish(total, next.map(|next| (asked, next)), cut, options.is_table())
 }
 
 /// What both the query and the request name.
@@ -142,6 +162,9 @@ fn parse(query: &str) -> Result<Plan, String> {
     }
     let mut plan = Plan::default();
     for stage in stages {
+        if plan.by_subscription {
+            return Err(format!("Nothing may follow the summary, as '{stage}' does."));
+        }
         let (verb, rest) = stage.split_once(char::is_whitespace).unwrap_or((stage, ""));
         let rest = rest.trim();
         match verb.to_lowercase().as_str() {
@@ -149,6 +172,7 @@ fn parse(query: &str) -> Result<Plan, String> {
             "order" | "sort" if rest.to_lowercase().replace("  ", " ") == "by id asc" => {}
             "limit" | "take" => plan.limit = Some(rest.parse().map_err(|_| "A limit is a number.")?),
             "count" if rest.is_empty() => plan.count = true,
+            "summarize" if summary::is_known(rest) && plan.is_plain() => plan.by_subscription = true,
             "where" => plan.subscriptions = Some(subscriptions(rest)?),
             _ => return Err(format!("The operator in '{stage}' is not supported.")),
         }

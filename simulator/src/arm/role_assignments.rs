@@ -17,9 +17,8 @@ const DELETE: &str = "Microsoft.Authorization/roleAssignments/delete";
 
 pub(super) fn permissions(caller: &Caller<'_>, subscription: Uuid) -> Reply {
     let directory = caller.directory();
-    let moment = caller.moment();
-    let held = rbac::held(&directory.assignments, &caller.principals, subscription, &moment);
-    let rows: Vec<Value> = held
+    let rows: Vec<Value> = caller
+        .held(&directory, subscription)
         .map(|assignment| {
             json!({
                 "actions": assignment.role.actions(), "notActions": assignment.role.not_actions(),
@@ -48,10 +47,10 @@ pub(super) fn list(caller: &Caller<'_>, incoming: &Incoming, subscription: Uuid)
         (None, Some(id)) => Some(directory.principals(id)),
         (None, None) => None,
     };
-    let found = directory.assignments.iter().filter(|assignment| {
-        assignment.scope.covers(subscription)
-            && principals.as_ref().is_none_or(|wanted| wanted.contains(&assignment.principal))
-    });
+    let found = directory
+        .assignments
+        .at_or_above(subscription)
+        .filter(|assignment| principals.as_ref().is_none_or(|wanted| wanted.contains(&assignment.principal)));
     let rows: Vec<_> = found.map(|assignment| row(subscription, assignment)).collect();
     drop(directory);
     listing::cut(caller, incoming, &rows)
@@ -62,11 +61,11 @@ pub(super) fn get(caller: &Caller<'_>, subscription: Uuid, name: &str) -> Reply 
     if !caller.may(&directory, READ, subscription) {
         return caller.forbidden(READ, &scope(subscription));
     }
-    let Some(index) = position(&directory, subscription, name) else {
+    let Some(found) = at(&directory, subscription, name) else {
         let message = format!("The role assignment '{name}' is not found.");
         return Reply::error(404, "RoleAssignmentNotFound", &message);
     };
-    Reply::json(200, &row(subscription, &directory.assignments[index]))
+    Reply::json(200, &row(subscription, found))
 }
 
 #[derive(Deserialize)]
@@ -80,6 +79,7 @@ struct Properties {
     role_definition_id: String,
     principal_id: Uuid,
     principal_type: Option<String>,
+    description: Option<String>,
 }
 
 pub(super) fn create(caller: &Caller<'_>, incoming: &Incoming, subscription: Uuid, name: &str) -> Reply {
@@ -101,7 +101,7 @@ pub(super) fn create(caller: &Caller<'_>, incoming: &Incoming, subscription: Uui
         return refusal;
     }
     let principal_type = directory.principal_type(properties.principal_id);
-    if properties.principal_type.is_some_and(|said| !said.eq_ignore_ascii_case(principal_type)) {
+    if properties.principal_type.as_ref().is_some_and(|said| !said.eq_ignore_ascii_case(principal_type)) {
         let message = format!(
             "The principal type given for '{}' is not its type, which is '{principal_type}'.",
             properties.principal_id.simple()
@@ -112,8 +112,7 @@ pub(super) fn create(caller: &Caller<'_>, incoming: &Incoming, subscription: Uui
     if let Some(refused_or_same) = conflict(&directory, subscription, name, wanted) {
         return refused_or_same;
     }
-    let here = directory.assignments.iter().filter(|one| one.scope == wanted.0).count();
-    if here >= LIMIT {
+    if directory.assignments.count_at(wanted.0) >= LIMIT {
         let message = "No more role assignments can be created (code: RoleAssignmentLimitExceeded)";
         return Reply::error(400, "RoleAssignmentLimitExceeded", message);
     }
@@ -122,14 +121,15 @@ pub(super) fn create(caller: &Caller<'_>, incoming: &Incoming, subscription: Uui
         scope: wanted.0,
         role,
         principal: properties.principal_id,
-        principal_type: principal_type.to_owned(),
+        principal_type,
         conditioned: false,
-        created_at: caller.now,
+        description: properties.description,
+        created: caller.change(name),
         created_by: Some(caller.bearer.object_id),
-        propagated: false,
+        removed: None,
     };
     let created = row(subscription, &assignment);
-    directory.assignments.push(assignment);
+    directory.assignments.add(assignment);
     Reply::json(201, &created)
 }
 
@@ -140,8 +140,7 @@ fn may_assign(caller: &Caller<'_>, directory: &Directory, subscription: Uuid) ->
     if directory.is_disabled(&caller.state.world, subscription) {
         return Err(read_only(subscription));
     }
-    let moment = caller.moment();
-    let held = rbac::held(&directory.assignments, &caller.principals, subscription, &moment);
+    let held = caller.held(directory, subscription);
     if rbac::allows(held.filter(|assignment| !assignment.conditioned), WRITE) {
         return Ok(());
     }
@@ -199,14 +198,15 @@ fn conflict(
     wanted: (Scope, BuiltInRole, Uuid),
 ) -> Option<Reply> {
     let all = &directory.assignments;
-    if let Some(same) = all.iter().find(|one| one.name == name) {
+    if let Some(same) = all.named(name) {
         if (same.scope, same.role, same.principal) == wanted {
             return Some(Reply::json(200, &row(subscription, same)));
         }
         let message = "Tenant ID, application ID, principal ID, and scope are not allowed to be updated.";
         return Some(Reply::error(400, "RoleAssignmentUpdateNotPermitted", message));
     }
-    let existing = all.iter().find(|one| (one.scope, one.role, one.principal) == wanted)?;
+    let (scope, role, principal) = wanted;
+    let existing = all.of(principal, scope).find(|one| one.role == role)?;
     let which = if directory.conflict_text_names_id {
         format!(" The ID of the conflicting role assignment is {}.", existing.name.simple())
     } else {
@@ -215,7 +215,7 @@ fn conflict(
     Some(Reply::error(409, "RoleAssignmentExists", &format!("The role assignment already exists.{which}")))
 }
 
-pub(super) fn delete(caller: &Caller<'_>, subscription: Uuid, name: &str) -> Reply {
+pub(super) fn delete(caller: &Caller<'_>, incoming: &Incoming, subscription: Uuid, name: &str) -> Reply {
     let mut directory = caller.directory();
     if !caller.may(&directory, DELETE, subscription) {
         return caller.forbidden(DELETE, &scope(subscription));
@@ -223,19 +223,32 @@ pub(super) fn delete(caller: &Caller<'_>, subscription: Uuid, name: &str) -> Rep
     if directory.is_disabled(&caller.state.world, subscription) {
         return read_only(subscription);
     }
-    match position(&directory, subscription, name) {
-        Some(index) => {
-            let removed = directory.assignments.remove(index);
-            Reply::json(200, &row(subscription, &removed))
-        }
-        None => Reply::empty(204),
+    if directory.overlays.get(&subscription).is_some_and(|overlay| overlay.locked) {
+        return locked(incoming, subscription);
     }
+    let Some(name) = at(&directory, subscription, name).map(|found| found.name) else {
+        return Reply::empty(204);
+    };
+    let removed = directory.assignments.remove(name, caller.change(name));
+    removed.map_or(Reply::empty(204), |removed| Reply::json(200, &row(subscription, &removed)))
 }
 
-fn position(directory: &Directory, subscription: Uuid, name: &str) -> Option<usize> {
-    let name = Uuid::try_parse(name).ok()?;
-    let here = Scope::Subscription(subscription);
-    directory.assignments.iter().position(|one| one.name == name && one.scope == here)
+/// <https://learn.microsoft.com/en-us/azure/azure-resource-manager/management/lock-resources>: a lock against
+/// deletion keeps role assignments too, and hinders nobody from making one.
+fn locked(incoming: &Incoming, subscription: Uuid) -> Reply {
+    let message = format!(
+        "The scope '{}' cannot perform delete operation because following scope(s) are locked: '{}'. Please \
+         remove the lock and try again.",
+        incoming.path,
+        scope(subscription)
+    );
+    Reply::error(409, "ScopeLocked", &message)
+}
+
+/// The one of this name at the subscription itself.
+fn at<'d>(directory: &'d Directory, subscription: Uuid, name: &str) -> Option<&'d Assignment> {
+    let found = directory.assignments.named(Uuid::try_parse(name).ok()?)?;
+    (found.scope == Scope::Subscription(subscription)).then_some(found)
 }
 
 fn scope(subscription: Uuid) -> String {
@@ -249,9 +262,9 @@ fn row(subscription: Uuid, assignment: &Assignment) -> Value {
             "roleDefinitionId": role_definitions::id(Some(subscription), assignment.role),
             "principalId": assignment.principal, "principalType": assignment.principal_type,
             "scope": assignment.scope.path(), "condition": null, "conditionVersion": null,
-            "createdOn": timestamp(assignment.created_at), "updatedOn": timestamp(assignment.created_at),
+            "createdOn": timestamp(assignment.created.at), "updatedOn": timestamp(assignment.created.at),
             "createdBy": null, "updatedBy": assignment.created_by,
-            "delegatedManagedIdentityResourceId": null, "description": null,
+            "delegatedManagedIdentityResourceId": null, "description": assignment.description,
         },
     })
 }

@@ -1,22 +1,49 @@
 //! An answer on its way out: with the ids of its call, whole or broken.
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::reply::Reply;
 
-pub(super) fn correlated(reply: Reply, client: Option<&str>, correlation: Option<&str>) -> Reply {
-    let request = Uuid::new_v4().to_string();
-    let correlation = correlation.unwrap_or(&request).to_owned();
-    let reply = reply
-        .header("x-ms-request-id", &request)
-        .header("request-id", &request)
-        .header("x-ms-correlation-request-id", &correlation)
-        .header("cache-control", "no-cache");
-    match client {
-        Some(id) => reply.header("x-ms-client-request-id", id),
-        None => reply,
+/// The ids of a call: what came with it, and what it is called here.
+pub(super) struct Ids {
+    pub(super) request: Uuid,
+    pub(super) client: Option<String>,
+    pub(super) correlation: Option<String>,
+}
+
+impl Ids {
+    pub(super) fn of(request: &HttpRequest) -> Self {
+        let header = |name: &str| request.headers().get(name)?.to_str().ok().map(str::to_owned);
+        Self {
+            request: Uuid::new_v4(),
+            client: header("x-ms-client-request-id"),
+            correlation: header("x-ms-correlation-request-id"),
+        }
     }
+
+    pub(super) fn answered_correlation(&self) -> String {
+        self.correlation.clone().unwrap_or_else(|| self.request.to_string())
+    }
+
+    pub(super) fn on(&self, reply: Reply) -> Reply {
+        let request = self.request.to_string();
+        let reply = reply
+            .header("x-ms-request-id", &request)
+            .header("request-id", &request)
+            .header("x-ms-correlation-request-id", &self.answered_correlation())
+            .header("cache-control", "no-cache");
+        match &self.client {
+            Some(id) => reply.header("x-ms-client-request-id", id),
+            None => reply,
+        }
+    }
+}
+
+/// By Microsoft's clock: without this the server would write the machine's.
+pub(super) fn dated(reply: Reply, now: DateTime<Utc>) -> Reply {
+    reply.header("date", &now.format("%a, %d %b %Y %H:%M:%S GMT").to_string())
 }
 
 pub(super) fn respond(reply: Reply) -> HttpResponse {

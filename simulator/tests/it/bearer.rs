@@ -141,6 +141,34 @@ async fn a_revoked_token_is_challenged_with_continuous_access() {
 }
 
 #[tokio::test]
+async fn a_policy_that_changes_challenges_the_users_tokens_until_a_newer_one_comes() {
+    let cloud = Cloud::start();
+    let (token, other) = (cloud.user_token("owner").await, cloud.user_token("reader").await);
+    assert_eq!(cloud.get(&token, SUBSCRIPTIONS).await.status, 200);
+    cloud.pass(5);
+    cloud.simulator.challenge("owner");
+
+    for _ in 0..2 {
+        let refused = cloud.get(&token, SUBSCRIPTIONS).await;
+        assert_eq!(refused.error(), (401, "InvalidAuthenticationToken"));
+        let challenge = refused.header("www-authenticate").unwrap();
+        let (before, claims) = challenge.split_once("claims=\"").unwrap();
+        assert!(before.starts_with("Bearer realm=\"\", authorization_uri=\""), "{challenge}");
+        assert!(before.contains("error=\"insufficient_claims\""), "{challenge}");
+        let claims: Value =
+            serde_json::from_slice(&STANDARD.decode(claims.trim_end_matches('"')).unwrap()).unwrap();
+        let wanted = json!({ "access_token": { "acrs": { "essential": true, "values": ["p1"] } } });
+        assert_eq!(claims, wanted);
+    }
+    assert_eq!(cloud.get(&other, SUBSCRIPTIONS).await.status, 200, "somebody else's");
+
+    cloud.pass(1);
+    let newer = cloud.user_token("owner").await;
+    assert_eq!(cloud.get(&newer, SUBSCRIPTIONS).await.status, 200);
+    assert_eq!(cloud.get(&token, SUBSCRIPTIONS).await.status, 401, "the old one stays as it is");
+}
+
+#[tokio::test]
 async fn a_call_names_its_version() {
     let cloud = Cloud::start();
     let token = cloud.automation_token(ARM).await;

@@ -2,11 +2,15 @@
 
 mod authorize;
 mod bearer;
+mod calls;
+mod clock;
 mod cloud;
 mod consumption;
 mod faults;
+mod propagation;
 mod resource_graph;
 mod resources;
+mod rights;
 mod role_assignments;
 mod subscriptions;
 mod throttling;

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::{Value, json};
 use simulator::{BuiltInRole, Config, Fault, Scope};
+use uuid::Uuid;
 
 use crate::cloud::{ARM, Cloud, Got, INHERITED, OWNED};
 
@@ -256,4 +257,82 @@ async fn fifteen_queries_in_five_seconds_then_none_without_retry_after() {
     cloud.pass(3);
     let answer = cloud.query(&token, &body).await;
     assert_eq!((answer.status, answer.header("x-ms-user-quota-remaining")), (200, Some("14")));
+}
+
+const SUMMARY: &str = "resources | summarize count() by subscriptionId";
+
+#[tokio::test]
+async fn resources_are_counted_by_subscription_in_pages() {
+    let cloud = Cloud::start();
+    let token = cloud.automation_token(ARM).await;
+    let wanted: Vec<_> =
+        cloud.simulator.subscriptions().into_iter().map(|one| (one.id, one.resources)).collect();
+    for top in [1_000, 5] {
+        let pages = pages(&cloud, &token, json!({ "query": SUMMARY, "options": { "$top": top } })).await;
+        assert_eq!(pages.len(), 12_usize.div_ceil(top));
+        let counted = pages.iter().flat_map(rows).map(|row| {
+            (row["subscriptionId"].as_str().unwrap().parse().unwrap(), row["count_"].as_u64().unwrap())
+        });
+        assert_eq!(counted.collect::<Vec<(Uuid, u64)>>(), wanted);
+        for page in &pages {
+            assert_eq!(
+                (&page.json["totalRecords"], &page.json["resultTruncated"]),
+                (&json!(12), &json!("false"))
+            );
+            assert_eq!(page.json["count"], rows(page).len());
+        }
+    }
+    let table = json!({ "query": SUMMARY, "options": { "$top": 1, "$skip": 3, "resultFormat": "table" } });
+    let page = cloud.query(&token, &table).await;
+    let columns = json!([
+        { "name": "subscriptionId", "type": "string" },
+        { "name": "count_", "type": "integer" },
+    ]);
+    assert_eq!(page.json["data"], json!({ "columns": columns, "rows": [wanted[3]] }));
+}
+
+#[tokio::test]
+async fn a_summary_counts_what_the_caller_reads_and_leaves_out_what_is_empty() {
+    let cloud = Cloud::with(Config { subscriptions: 12, resources: 12, ..Config::default() });
+    cloud.user_token("owner").await;
+    let reader = cloud.simulator.service_principal_id().unwrap();
+    let all = cloud.simulator.subscriptions();
+    let [empty, full, other] = [
+        all.iter().find(|one| one.resources == 0).unwrap(),
+        all.iter().find(|one| one.resources > 0).unwrap(),
+        all.iter().rfind(|one| one.resources > 0).unwrap(),
+    ];
+    for at in [empty.id, full.id] {
+        cloud.simulator.grant(reader, BuiltInRole::Reader, Scope::Subscription(at));
+    }
+    cloud.simulator.grant(reader, BuiltInRole::TagContributor, Scope::Subscription(other.id));
+    let app = cloud.app_token().await;
+    let asked = [empty.id, full.id, other.id].map(|id| format!("'{id}'")).join(", ");
+    let query =
+        format!("resources | where subscriptionId in~ ({asked}) | summarize count()  by subscriptionId");
+
+    let page = cloud.query(&app, &json!({ "query": query })).await;
+
+    assert_eq!(page.json["data"], json!([{ "subscriptionId": full.id, "count_": full.resources }]));
+    for query in [
+        "resources | summarize count()",
+        "resources | summarize sum(x) by subscriptionId",
+        "resources | limit 5 | summarize count() by subscriptionId",
+        "resources | summarize count() by subscriptionId | limit 5",
+    ] {
+        assert_invalid(&cloud.query(&app, &json!({ "query": query })).await, query);
+    }
+    let token = cloud.query(&app, &json!({ "query": SUMMARY, "options": { "$skipToken": "eyJ" } })).await;
+    assert_invalid(&token, "a token of nobody's");
+}
+
+#[tokio::test]
+async fn a_summary_costs_a_query_of_the_quota() {
+    let cloud = Cloud::with(Config { throttle: true, ..Config::default() });
+    let token = cloud.automation_token(ARM).await;
+    for left in (0..15).rev() {
+        let page = cloud.query(&token, &json!({ "query": SUMMARY })).await;
+        assert_eq!(page.header("x-ms-user-quota-remaining"), Some(left.to_string().as_str()));
+    }
+    assert_eq!(cloud.query(&token, &json!({ "query": SUMMARY })).await.error(), (429, "RateLimiting"));
 }

@@ -1,4 +1,4 @@
-//! Role assignments: what stands in the way of one, and when it works.
+//! Role assignments: what stands in the way of one.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -169,18 +169,20 @@ async fn a_group_can_hold_a_role() {
 async fn a_subscription_holds_four_thousand() {
     let cloud = Cloud::start();
     let (token, principal) = consented(&cloud).await;
-    let (at, before) = (cloud.subscription(OWNED), 1);
-    for number in before..3_999 {
-        let somebody = Uuid::from_u128(1_000 + number);
-        cloud.simulator.grant(somebody, READER, Scope::Subscription(at));
-        cloud.simulator.grant(somebody, READER, Scope::RootGroup);
+    let at = cloud.subscription(OWNED);
+    let somebody = Uuid::from_u128(1_001);
+    cloud.simulator.grant(somebody, READER, Scope::Subscription(at));
+    for number in 0..4_000 {
+        cloud.simulator.grant(Uuid::from_u128(2_000 + number), READER, Scope::RootGroup);
     }
+    // Beside the owner and somebody.
+    cloud.simulator.fill_assignments(at, 3_997);
     assert_eq!(cloud.assign(&token, at, NAME, (principal, READER)).await.status, 201);
     let refused = cloud.assign(&token, at, OTHER_NAME, (principal, BuiltInRole::TagContributor)).await;
     assert_eq!(refused.error(), (400, "RoleAssignmentLimitExceeded"));
     assert_eq!(cloud.assign(&token, at, NAME, (principal, READER)).await.status, 200, "it is there already");
 
-    cloud.simulator.revoke(Uuid::from_u128(1_001), READER, Scope::Subscription(at));
+    cloud.simulator.revoke(somebody, READER, Scope::Subscription(at));
     let created = cloud.assign(&token, at, OTHER_NAME, (principal, BuiltInRole::TagContributor)).await;
     assert_eq!(created.status, 201);
 }
@@ -277,25 +279,46 @@ async fn a_disabled_subscription_is_only_read() {
 }
 
 #[tokio::test]
-async fn an_assignment_works_later_and_sooner_for_a_fresh_token() {
-    let cloud = Cloud::with(Config { propagation: Duration::from_mins(1), ..Config::default() });
+async fn a_lock_keeps_what_is_there_and_lets_more_be_added() {
+    let cloud = Cloud::start();
     let (token, principal) = consented(&cloud).await;
-    let path = subscription_path(cloud.subscription(OWNED));
-    let before = cloud.app_token().await;
-    cloud.pass(10);
-    cloud.assign(&token, cloud.subscription(OWNED), NAME, (principal, READER)).await;
-    let fresh = cloud.app_token().await;
-    let statuses = async || (cloud.get(&before, &path).await.status, cloud.get(&fresh, &path).await.status);
+    let (at, other) = (cloud.subscription(OWNED), cloud.subscription(OWNED + 1));
+    cloud.simulator.set_locked(at, true);
+    assert_eq!(cloud.assign(&token, at, NAME, (principal, READER)).await.status, 201);
+    cloud.assign(&token, other, OTHER_NAME, (principal, READER)).await;
+    let path = assignment_path(at, &NAME.to_string());
 
-    assert_eq!(statuses().await, (403, 403));
-    cloud.pass(59);
-    assert_eq!(statuses().await, (403, 403));
-    cloud.pass(1);
-    assert_eq!(statuses().await, (403, 200));
-    cloud.pass(179);
-    assert_eq!(statuses().await, (403, 200));
-    cloud.pass(1);
-    assert_eq!(statuses().await, (200, 200));
+    let refused = cloud.delete(&token, &path).await;
+    assert_eq!(refused.error(), (409, "ScopeLocked"));
+    let said = format!(
+        "The scope '{}' cannot perform delete operation because following scope(s) are locked: \
+         '/subscriptions/{at}'. Please remove the lock and try again.",
+        path.split('?').next().unwrap()
+    );
+    assert_eq!(refused.message(), said);
+    assert_eq!(cloud.simulator.assignments_at(at), 1);
+    let reader = cloud.user_token("reader").await;
+    assert_eq!(cloud.delete(&reader, &path).await.error(), (403, "AuthorizationFailed"), "first of all");
+    let elsewhere = assignment_path(other, &OTHER_NAME.to_string());
+    assert_eq!(cloud.delete(&token, &elsewhere).await.status, 200, "not locked");
+
+    cloud.simulator.set_locked(at, false);
+    assert_eq!(cloud.delete(&token, &path).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_description_is_kept() {
+    let cloud = Cloud::start();
+    let (token, principal) = consented(&cloud).await;
+    let at = cloud.subscription(OWNED);
+    let path = assignment_path(at, &NAME.to_string());
+    let mut body = assignment(at, principal, &READER.id().to_string());
+    body["properties"]["principalType"] = json!("ServicePrincipal");
+    body["properties"]["description"] = json!("Why it is here");
+
+    cloud.put(&token, &path, &body).await;
+
+    assert_eq!(cloud.get(&token, &path).await.json["properties"]["description"], "Why it is here");
 }
 
 #[tokio::test]
