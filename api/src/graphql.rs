@@ -18,6 +18,7 @@ mod batch;
 mod consent;
 mod diagnosis;
 mod enrollment_key;
+mod estimate;
 mod failure;
 mod ids;
 mod invitation;
@@ -26,6 +27,7 @@ mod names;
 mod node;
 mod operation;
 mod pager;
+mod plan;
 mod reach;
 mod resource;
 mod scalars;
@@ -63,6 +65,8 @@ pub struct Query(
     diagnosis::DiagnoseAccessToken,
     enrollment_key::EnrollmentKeys,
     audit::AuditEvents,
+    plan::PlanOnboarding,
+    plan::PlanAccessChange,
 );
 
 /// What can be started or stopped. Each says which role it needs of a member, and which

@@ -28,6 +28,16 @@ pub struct Services {
     pub public_url: Url,
 }
 
+impl From<&Services> for worker::window::Means {
+    fn from(services: &Services) -> Self {
+        Self {
+            database: services.database.clone(),
+            keyring: services.keyring.clone(),
+            clock: services.clock.clone(),
+        }
+    }
+}
+
 impl Services {
     /// A transaction that writes: see [`worker::transaction::begin`].
     pub async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {

@@ -1,5 +1,7 @@
 //! Azure Resource Manager: subscriptions, roles and resources of a tenant.
 
+pub mod assigners;
+pub mod conditions;
 pub mod permissions;
 pub mod providers;
 pub mod resource_graph;

@@ -26,6 +26,8 @@ use secrecy::SecretString;
 use url::Url;
 
 pub use arm::Arm;
+pub use arm::assigners::{Assigner, RoleAssignmentUsage};
+pub use arm::conditions::Verdict;
 pub use arm::permissions::Permissions;
 pub use arm::providers::ResourceType;
 pub use arm::resource_groups::ResourceGroup;

@@ -12,6 +12,7 @@ mod verify_roles;
 pub use assign_role::AssignRole;
 pub use check_enrollment_key::CheckEnrollmentKey;
 pub use onboard_tenant::OnboardTenant;
+pub(crate) use onboard_tenant::azure_state;
 pub use prune_audit::PruneAudit;
 pub use resume_operation::ResumeOperation;
 pub use scan_subscriptions::ScanSubscriptions;

@@ -9,6 +9,7 @@ pub mod job;
 pub mod jobs;
 pub mod keys;
 pub mod operations;
+pub mod plan;
 pub mod progress;
 pub mod queue;
 mod redis;

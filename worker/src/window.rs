@@ -7,11 +7,12 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use entity::audit_event::{Action, Actor, Author, ObjectKind, Record};
 use entity::consent::{self, Closed};
-use entity::{Owned, operation};
+use entity::{Clock, Keyring, Owned, operation};
 use microsoft::{Caller, MicrosoftError};
 use sea_orm::prelude::Expr;
 use sea_orm::{
-    ActiveEnum, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect, Set, Value,
+    ActiveEnum, ColumnTrait, DatabaseConnection, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect,
+    Set, Value,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -26,23 +27,46 @@ use gate::Gate;
 
 /// The consenting user, if the window is open for at least one more call.
 pub async fn open(
-    context: &Context,
+    means: impl Into<Means>,
     organization_id: Uuid,
     consent_id: Option<Uuid>,
 ) -> Result<Option<Open>, JobError> {
-    let Some(consent) = find(context, organization_id, consent_id).await? else { return Ok(None) };
-    if consent.remaining(context.clock.now()) <= READ {
+    let means = means.into();
+    let found = find(&means.database, organization_id, consent_id).await?;
+    let Some(consent) = found else { return Ok(None) };
+    if consent.remaining(means.clock.now()) <= READ {
         return Ok(None);
     }
     let (Some(sealed), Some(closes_at)) = (&consent.sealed_token, consent.window_closes_at) else {
         return Ok(None);
     };
-    let token = keys::open_text(&context.database, &context.keyring, sealed, &consent.row())
+    let token = keys::open_text(&means.database, &means.keyring, sealed, &consent.row())
         .await
         .map_err(|error| JobError::Fail(anyhow::Error::new(error).context("opening the delegated token")))?;
-    let gate = Gate::new(context, organization_id, consent.id, closes_at);
+    let gate = Gate::new(&means, organization_id, consent.id, closes_at);
     let tenant = consent.entra_tenant_id;
     Ok(Some(Open { user: Caller::Delegated { tenant, token, watch: Arc::new(gate) }, closes_at }))
+}
+
+/// What it takes to open a window. Cheap to clone.
+#[derive(Clone)]
+pub struct Means {
+    /// The truth.
+    pub database: DatabaseConnection,
+    /// Opens delegated tokens.
+    pub keyring: Keyring,
+    /// The time.
+    pub clock: Clock,
+}
+
+impl From<&Context> for Means {
+    fn from(context: &Context) -> Self {
+        Self {
+            database: context.database.clone(),
+            keyring: context.keyring.clone(),
+            clock: context.clock.clone(),
+        }
+    }
 }
 
 /// A window that is open.
@@ -59,20 +83,20 @@ pub(crate) async fn closes_at(
     organization_id: Uuid,
     consent_id: Option<Uuid>,
 ) -> Result<Option<DateTime<Utc>>, JobError> {
-    let consent = find(context, organization_id, consent_id).await?;
+    let consent = find(&context.database, organization_id, consent_id).await?;
     let open = consent.filter(|consent| consent.is_open(context.clock.now()));
     Ok(open.and_then(|consent| consent.window_closes_at))
 }
 
 async fn find(
-    context: &Context,
+    database: &DatabaseConnection,
     organization_id: Uuid,
     consent_id: Option<Uuid>,
 ) -> Result<Option<consent::Model>, JobError> {
     let Some(consent_id) = consent_id else { return Ok(None) };
     let found = consent::Entity::owned_by(organization_id)
         .filter(consent::Column::Id.eq(consent_id))
-        .one(&context.database)
+        .one(database)
         .await?;
     Ok(found)
 }
@@ -94,7 +118,7 @@ pub(crate) async fn close_if_idle(
     organization_id: Uuid,
     consent_id: Option<Uuid>,
 ) -> Result<(), JobError> {
-    let Some(consent) = find(context, organization_id, consent_id).await? else { return Ok(()) };
+    let Some(consent) = find(&context.database, organization_id, consent_id).await? else { return Ok(()) };
     // It is asked for after every step, and once there is something to do.
     if consent.state != consent::State::Granted || consent.work() == entity::Work::Hold {
         return Ok(());
@@ -135,7 +159,7 @@ pub(crate) async fn close_by_id(
     consent_id: Option<Uuid>,
     because: Closed,
 ) -> Result<(), JobError> {
-    match find(context, organization_id, consent_id).await? {
+    match find(&context.database, organization_id, consent_id).await? {
         Some(consent) => close(context, &consent, because).await,
         None => Ok(()),
     }

@@ -22,6 +22,7 @@ use super::scope::Scope;
 use super::stored::{Identified, Row, Stored};
 use super::tenant::Tenant;
 use crate::permission::Permission;
+pub use role_assignment::AzureRole;
 use role_assignment::RoleAssignment;
 
 /// What Tenantry may do with a subscription's tags; each level includes the ones before it.

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::context::Context;
 use crate::job::{Job, JobError};
-use crate::{failures, operations};
+use crate::{failures, operations, plan};
 
 /// Takes an operation whose steps are known from wherever its rows say it is.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -27,10 +27,10 @@ impl Job for ResumeOperation {
     }
 
     async fn run(&self, context: &Context) -> Result<(), JobError> {
-        match operations::begin(context, self.organization_id, self.operation_id).await? {
-            Some(operation) => operations::resume(context, &operation).await,
-            None => Ok(()),
-        }
+        let begun = operations::begin(context, self.organization_id, self.operation_id).await?;
+        let Some(operation) = begun else { return Ok(()) };
+        plan::foretell(context, &operation, None).await?;
+        operations::resume(context, &operation).await
     }
 
     async fn give_up(&self, context: &Context, why: &anyhow::Error) -> Result<(), anyhow::Error> {
