@@ -10,6 +10,7 @@ mod faults;
 mod graphql;
 mod keys;
 mod onboarding;
+mod plan;
 mod processes;
 mod progress;
 mod queue;

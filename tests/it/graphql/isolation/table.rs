@@ -127,6 +127,19 @@ fn queries() -> Vec<Case> {
             none(),
         ),
         query("Query.auditEvents", P::ReadAudit, "{ auditEvents { totalCount nodes { id } } }", none()),
+        query(
+            "Query.planOnboarding",
+            P::ReadConsents,
+            "query($tenant: ID!) { planOnboarding(tenantId: $tenant) { outcomes { count } } }",
+            json!(null),
+        ),
+        query(
+            "Query.planAccessChange",
+            P::ReadInventory,
+            "query($subscription: ID!) { planAccessChange(subscriptionIds: [$subscription], level: WRITE_TAGS) {
+               outcomes { count } } }",
+            json!(null),
+        ),
     ]
 }
 
