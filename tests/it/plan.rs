@@ -4,6 +4,7 @@ mod access_change;
 mod told;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use api::consent::Asking;
@@ -14,6 +15,7 @@ use sea_orm::{ColumnTrait, PaginatorTrait, QueryFilter};
 use serde_json::{Value, json};
 use simulator::{BuiltInRole, Call, Config, Decision, Person, Scope};
 use support::app::TestApp;
+use support::eventually::eventually;
 use uuid::Uuid;
 
 /// What tests read of a plan.
@@ -277,6 +279,39 @@ async fn what_azure_does_not_tell_is_assumed_and_said_to_be() -> Result<()> {
     assert!(
         nodes(&plan).iter().all(|node| node["resourceCount"] == Value::Null && node["outcome"] == "GRANTED")
     );
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_could_not_be_asked_in_time_is_assumed_and_every_call_still_ends() -> Result<()> {
+    let app = TestApp::with(|config| {
+        (config.subscriptions, config.resources) = (600, 600);
+        config.latency = Duration::from_millis(400);
+    })
+    .await?;
+    let held = hold(&app, "owner").await?;
+
+    let plan = plan_onboarding(&app, &held).await?;
+
+    assert_eq!(plan["subscriptions"]["totalCount"], 600);
+    let writes = plan["estimate"]["calls"]["userWrites"].as_u64().unwrap_or_default();
+    assert!((590..=600).contains(&writes), "{writes}");
+    let query = format!(
+        "{{ planOnboarding(consentId: \"consent:{}\") {{
+             subscriptions(first: 500) {{ nodes {{ basis outcome }} }} }} }}",
+        held.id
+    );
+    let bases: Vec<_> = nodes(&app.ask(&query, json!({})).await?["planOnboarding"])
+        .iter()
+        .map(|node| text(&node["basis"]))
+        .collect();
+    assert!(bases.iter().any(|basis| basis == "ASKED") && bases.iter().any(|basis| basis == "ASSUMED"));
+    let unended = delegated_call::Entity::of_consent(app.member.organization_id, held.id)
+        .filter(delegated_call::Column::EndedAt.is_null());
+    eventually("every call has ended", async || {
+        (unended.clone().count(&app.database).await.ok()? == 0).then_some(())
+    })
+    .await;
     Ok(())
 }
 

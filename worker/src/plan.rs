@@ -17,7 +17,7 @@ use entity::{Estimate, Failure};
 use microsoft::{Assigner, Role, Verdict};
 use uuid::Uuid;
 
-pub use asked::{Asking, Inquiry, ask};
+pub use asked::{Asking, Extent, Inquiry, ask};
 pub use duration::{Pace, Window};
 pub(crate) use foretell::foretell;
 pub use known::{known, pace};

@@ -14,7 +14,7 @@ use sea_orm::{ColumnTrait, DbErr, QueryFilter, QueryOrder, QuerySelect};
 use tokio::time::Instant;
 use tracing::Instrument;
 use uuid::Uuid;
-use worker::plan::{Aim, Asking, Inquiry, Window};
+use worker::plan::{Aim, Asking, Extent, Inquiry, Window};
 use worker::window;
 
 pub use plan_access_change::PlanAccessChange;
@@ -98,8 +98,7 @@ struct Draft {
     aim: Aim,
     /// The subscriptions that are known.
     subscriptions: Vec<subscription::Model>,
-    /// Whether others that the consenting user sees are planned for too.
-    finds_new: bool,
+    extent: Extent,
     /// The consent whose window may be used.
     consent: Option<consent::Model>,
 }
@@ -108,43 +107,45 @@ struct Draft {
 async fn draw(ctx: &Context<'_>, scope: Scope<'_>, draft: Draft) -> Result<Plan> {
     let organization_id = scope.viewer.organization_id;
     let database = scope.database();
-    let Draft { aim, subscriptions, finds_new, consent } = draft;
+    let Draft { aim, subscriptions, extent, consent } = draft;
     let known = worker::plan::known(database, organization_id, subscriptions).await;
-    let known = known.map_err(|error| internal(&error))?;
+    let asking = Asking::of(known.map_err(|error| internal(&error))?);
     let pace = worker::plan::pace(database, organization_id).await.map_err(|error| internal(&error))?;
-    // Whoever may not start a consent makes no call in a consenting user's name.
-    let may_use = Scope::of(ctx, Permission::StartConsents).is_ok();
-    let usable = consent.filter(|_| may_use);
-    let (asking, closes_at) = (Asking::of(known), usable.as_ref().and_then(|one| one.window_closes_at));
     let now = scope.services.clock.now();
-    let remaining = usable.as_ref().map_or(consent::WINDOW, |one| one.remaining(now));
-    if let Some(consent) = usable {
-        ask(scope, consent, aim, finds_new, &asking).await;
-    }
+    // Whoever may not start a consent makes no call in a consenting user's name.
+    let may_ask = Scope::of(ctx, Permission::StartConsents).is_ok();
+    let closes_at = match consent.filter(|_| may_ask) {
+        Some(consent) => ask(scope, &consent, aim, extent, &asking).await,
+        None => None,
+    };
     let mut facts = asking.facts();
     facts.sort_by_key(|one| (one.display_name.to_lowercase(), one.azure_subscription_id));
+    let remaining = closes_at.map_or(consent::WINDOW, |closes_at| closes_at - now);
     let plan = worker::plan::Plan::of(aim, facts, pace, Window { remaining, now });
     Ok(Plan { plan, closes_at })
 }
 
 /// Asks Azure for a while. Calls that are under way then come to their end by themselves, so that each is in the
-/// receipt with what became of it.
-async fn ask(scope: Scope<'_>, consent: consent::Model, aim: Aim, finds_new: bool, asking: &Asking) {
+/// receipt with what became of it. Answers when the window closes; none: it cannot be used.
+async fn ask(
+    scope: Scope<'_>,
+    consent: &consent::Model,
+    aim: Aim,
+    extent: Extent,
+    asking: &Asking,
+) -> Option<chrono::DateTime<chrono::Utc>> {
     let organization_id = scope.viewer.organization_id;
-    let opened = match window::open(scope.services, organization_id, Some(consent.id)).await {
-        Ok(opened) => opened,
-        Err(error) => {
-            tracing::warn!(consent.id = %consent.id, ?error, "a window was not opened for a plan");
-            return;
-        }
-    };
-    let Some(open) = opened else { return };
+    let opened = window::open(scope.services, organization_id, Some(consent.id)).await;
+    let opened = opened.inspect_err(
+        |error| tracing::warn!(consent.id = %consent.id, ?error, "a window was not opened for a plan"),
+    );
+    let open = opened.ok().flatten()?;
     let inquiry = Inquiry {
         microsoft: scope.services.microsoft.clone(),
         user: open.user,
         user_id: consent.consenting_user_id,
         aim,
-        finds_new,
+        extent,
         until: Instant::now() + ASKING,
     };
     let asked = wall::within(Some(organization_id), worker::plan::ask(inquiry, asking.clone()));
@@ -154,6 +155,7 @@ async fn ask(scope: Scope<'_>, consent: consent::Model, aim: Aim, finds_new: boo
         Ok(Err(error)) => tracing::error!(%error, "a plan was not asked for"),
         Err(_) => tracing::info!("a plan is made of what Azure has said so far"),
     }
+    Some(open.closes_at)
 }
 
 /// The window of `tenant` that stays open longest, if any is open.

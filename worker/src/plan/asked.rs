@@ -28,10 +28,21 @@ pub struct Inquiry {
     pub user_id: Option<Uuid>,
     /// What is planned.
     pub aim: Aim,
-    /// Whether subscriptions that are not known yet are planned for too.
-    pub finds_new: bool,
+    /// Which subscriptions are planned for.
+    pub extent: Extent,
     /// No question is asked after that.
     pub until: Instant,
+}
+
+/// Which subscriptions are planned for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// Whatever the consenting user sees.
+    Seen,
+    /// Of that, what is known.
+    SeenAndKnown,
+    /// Those that were named, seen or not.
+    Named,
 }
 
 /// Facts that are being asked for: whoever does not wait takes what there is so far.
@@ -100,11 +111,14 @@ async fn find(inquiry: &Inquiry, asking: &Asking) -> Result<(), MicrosoftError> 
                 known.is_asked = true;
             }
         }
-        if inquiry.finds_new {
-            // An onboarding is for what the consenting user sees.
+        if inquiry.extent != Extent::Named {
             facts.retain(|known| known.is_seen == Some(true));
+        }
+        if inquiry.extent == Extent::Seen {
             facts.extend(found.into_values().map(new));
         }
+        // What is shown first is asked for first.
+        facts.sort_by_cached_key(|one| (one.display_name.to_lowercase(), one.azure_subscription_id));
     });
     Ok(())
 }

@@ -4,7 +4,7 @@ use async_graphql::{Context, ID, Object, Result};
 use entity::{organization, subscription};
 use sea_orm::{ColumnTrait, DbErr, QueryFilter};
 use uuid::Uuid;
-use worker::plan::Aim;
+use worker::plan::{Aim, Extent};
 
 use super::{Draft, Plan, draw, open_window};
 use crate::error::ErrorCode;
@@ -79,5 +79,5 @@ async fn draft(
     let keep_reader = organization.is_some_and(|organization| organization.keep_reader);
     let consent = open_window(scope, tenant_id).await?;
     let aim = Aim::Change { level: level.into(), keep_reader };
-    Ok(Draft { aim, subscriptions, finds_new: false, consent })
+    Ok(Draft { aim, subscriptions, extent: Extent::Named, consent })
 }

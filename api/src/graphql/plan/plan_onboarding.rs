@@ -4,7 +4,7 @@ use async_graphql::{Context, ID, Object, Result};
 use entity::{Work, consent, subscription, tenant};
 use sea_orm::{ColumnTrait, DbErr, QueryFilter};
 use uuid::Uuid;
-use worker::plan::Aim;
+use worker::plan::{Aim, Extent};
 
 use super::{Draft, Plan, draw, open_window};
 use crate::error::ErrorCode;
@@ -73,7 +73,12 @@ async fn draft(
         Some(Work::Onboard { subscriptions }) => subscriptions,
         _ => Vec::new(),
     };
-    let finds_new = asked.is_empty() && scope.viewer.limited_by.is_none();
+    let extent = match () {
+        () if !asked.is_empty() => Extent::Named,
+        // What is new is in nobody's limits.
+        () if scope.viewer.limited_by.is_some() => Extent::SeenAndKnown,
+        () => Extent::Seen,
+    };
     let subscriptions = match &tenant {
         Some(tenant) => subscriptions(scope, tenant.id, &asked).await?,
         None => Vec::new(),
@@ -84,7 +89,7 @@ async fn draft(
         (None, Some(tenant)) => open_window(scope, tenant.id).await?,
         (None, None) => None,
     };
-    Ok(Some(Draft { aim: Aim::Onboard, subscriptions, finds_new, consent }))
+    Ok(Some(Draft { aim: Aim::Onboard, subscriptions, extent, consent }))
 }
 
 /// The tenant; a consent's is the one that it was asked for, if that was ever connected.
