@@ -57,6 +57,7 @@ pub struct OutcomeCount {
 #[Object(name = "Plan")]
 impl Plan {
     /// What becomes of each subscription, by name.
+    #[expect(clippy::unused_async, reason = "the library wants a future")]
     async fn subscriptions(
         &self,
         #[graphql(desc = "How many, from the start: at most 500; 50 if neither this nor `last` is given.")]

@@ -38,12 +38,13 @@ pub async fn known(
         for one in held {
             by_subscription.entry(one.subscription_id).or_default().push(one);
         }
-        facts.extend(chunk.iter().map(|row| of(row, by_subscription.remove(&row.id).unwrap_or_default())));
+        facts
+            .extend(chunk.iter().map(|row| of(row, by_subscription.get(&row.id).map_or(&[], Vec::as_slice))));
     }
     Ok(facts)
 }
 
-fn of(row: &subscription::Model, held: Vec<role_assignment::Model>) -> Facts {
+fn of(row: &subscription::Model, held: &[role_assignment::Model]) -> Facts {
     let roles = |which: fn(Origin) -> bool| {
         let fitting = held.iter().filter(|one| which(one.origin));
         fitting.map(|one| Role::from(one.role_definition_id)).collect()
