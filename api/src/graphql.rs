@@ -19,6 +19,7 @@ mod batch;
 mod consent;
 mod diagnosis;
 mod enrollment_key;
+mod estimate;
 mod failure;
 mod ids;
 mod invitation;
@@ -29,6 +30,7 @@ mod node;
 mod operation;
 mod owner_link;
 mod pager;
+mod plan;
 mod reach;
 mod resource;
 mod scalars;
@@ -69,6 +71,8 @@ pub struct Query(
     consent::VerifyReceipt,
     owner_link::OwnerLinks,
     tenant::PlanDisconnect,
+    plan::PlanOnboarding,
+    plan::PlanAccessChange,
 );
 
 /// What can be started or stopped. Each says which role it needs of a member, and which

@@ -13,7 +13,7 @@ use worker::window::Means;
 pub struct Services {
     /// The truth.
     pub database: DatabaseConnection,
-    /// Microsoft's clouds, for consent URLs, the code exchange and the diagnosis of a token only.
+    /// Microsoft's clouds, for consent URLs, the code exchange, the diagnosis of a token and plans only.
     pub microsoft: Microsoft,
     /// Where members sign in.
     pub sign_in: Provider,

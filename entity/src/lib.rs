@@ -12,6 +12,7 @@ pub mod consent;
 pub mod data_key;
 pub mod delegated_call;
 pub mod enrollment_key;
+pub mod estimate;
 pub mod failure;
 pub mod health_reason;
 pub mod invitation;
@@ -35,6 +36,7 @@ pub mod tenant;
 pub mod work;
 
 pub use clock::Clock;
+pub use estimate::Estimate;
 pub use failure::{Failure, FixableBy};
 pub use owned::Owned;
 pub use sealed::{EncryptionKeys, Keyring};

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::entity::prelude::*;
 use sea_orm::{Condition, QueryOrder, QuerySelect, QueryTrait, Select, Set};
 
-use crate::{Failure, Work, operation_step};
+use crate::{Estimate, Failure, Work, operation_step};
 
 /// By when an operation ends, whatever happens.
 pub const DEADLINE: TimeDelta = TimeDelta::hours(6);
@@ -99,7 +99,7 @@ pub struct Model {
     pub work: Option<Work>,
     /// How long it was expected to take, as told before it began.
     #[sea_orm(column_type = "JsonBinary", nullable)]
-    pub estimate: Option<Json>,
+    pub estimate: Option<Estimate>,
 }
 
 impl Model {

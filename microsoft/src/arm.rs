@@ -1,5 +1,6 @@
 //! Azure Resource Manager: subscriptions, roles and resources of a tenant.
 
+pub mod conditions;
 pub mod owners;
 pub mod permissions;
 pub mod providers;
@@ -11,6 +12,7 @@ mod sku;
 pub mod subscriptions;
 mod tags;
 pub mod tenants;
+pub mod usage;
 
 use reqwest::Method;
 use uuid::Uuid;

@@ -26,6 +26,7 @@ use secrecy::SecretString;
 use url::Url;
 
 pub use arm::Arm;
+pub use arm::conditions::Verdict;
 pub use arm::owners::{Owner, OwnerRole};
 pub use arm::permissions::Permissions;
 pub use arm::providers::ResourceType;
@@ -34,6 +35,7 @@ pub use arm::resources::Resource;
 pub use arm::role_assignments::{Role, RoleAssignment};
 pub use arm::subscriptions::{Subscription, SubscriptionState};
 pub use arm::tenants::TenantInfo;
+pub use arm::usage::RoleAssignmentUsage;
 pub use caller::Caller;
 pub use consumption::Consumption;
 pub use error::{Detail, FixableBy, MicrosoftError};

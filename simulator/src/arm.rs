@@ -184,6 +184,9 @@ fn of_subscription(caller: &Caller<'_>, incoming: &Incoming, subscription: Uuid,
         ("GET", ["providers", "microsoft.authorization", "roledefinitions", rest @ ..]) => {
             role_definitions::answer(Some(subscription), incoming, rest)
         }
+        ("GET", ["providers", "microsoft.authorization", "roleassignmentsusagemetrics"]) => {
+            role_assignments::usage(caller, subscription)
+        }
         ("PUT", ["providers", "microsoft.authorization", "roleassignments", name]) => {
             role_assignments::create(caller, incoming, subscription, name)
         }

@@ -296,6 +296,12 @@ class CommandLine(unittest.TestCase):
         self.assertEqual(len(page["data"]), 1_000)
 
 
+CHANGE = """mutation($id: ID!) { changeAccess(input: { subscriptionIds: [$id], level: WRITE_TAGS }) {
+  userErrors { code consentUrl } } }"""
+DISCONNECT = """mutation($id: ID!) { disconnectTenant(input: { tenantId: $id, data: KEEP }) {
+  userErrors { code consentUrl } } }"""
+
+
 class Onboarding(unittest.TestCase):
     """azure-cli looks at what Tenantry did"""
 
@@ -325,6 +331,34 @@ class Onboarding(unittest.TestCase):
             of_ours = self.az.role_assignments(id, "--assignee-object-id", principal)
             self.assertEqual(of_ours, added)
             self.assertTrue(all(one["description"].startswith("Assigned by Tenantry") for one in added), added)
+
+    def test_what_it_removed_is_gone_and_what_others_assigned_is_not(self):
+        steps = self.tenantry.consent("owner")["operation"]["steps"]["nodes"]
+        granted = [step["subscription"] for step in steps if step["outcome"] in ("GRANTED", "ALREADY_GRANTED")]
+        ids = [one["id"] for one in self.az("account", "list", "--all")]
+        principal = own_principal(client_id=CLOUD.settings["MICROSOFT_CLIENT_ID"],
+                                  client_secret=CLOUD.settings["MICROSOFT_CLIENT_SECRET"])
+
+        def others():
+            return {id: [one for one in self.az.role_assignments(id) if one["principalId"] != principal] for id in ids}
+
+        def ours(id):
+            held = self.az.role_assignments(id, "--assignee-object-id", principal)
+            return [one["roleDefinitionName"] for one in held]
+
+        before, swapped = others(), granted[0]
+        self.assertEqual(ours(swapped["azureSubscriptionId"]), ["Reader"])
+
+        changed = self.tenantry.by_consent("owner", CHANGE, {"id": swapped["id"]})
+        self.assertEqual([step["outcome"] for step in changed["steps"]["nodes"]], ["CHANGED"], changed)
+        self.assertEqual(ours(swapped["azureSubscriptionId"]), ["Tag Contributor"])
+        self.assertEqual(ours(granted[1]["azureSubscriptionId"]), ["Reader"])
+
+        tenant = self.tenantry.ask("{ tenants { nodes { id } } }")["tenants"]["nodes"][0]["id"]
+        gone = self.tenantry.by_consent("owner", DISCONNECT, {"id": tenant})
+        self.assertEqual(gone["state"], "SUCCEEDED", gone)
+        self.assertEqual([ours(id) for id in ids], [[]] * len(ids))
+        self.assertEqual(others(), before)
 
 
 def main():

@@ -23,6 +23,7 @@ START = """mutation($input: StartConsentInput!) {
 CONSENT = """query($id: ID!) { node(id: $id) { ... on Consent { state failure { message } operation {
   id state failure { message }
   steps(first: 500) { nodes { outcome subscription { id azureSubscriptionId } } } } } } }"""
+NEWEST = "{ operations(first: 1) { nodes { kind state steps(first: 500) { nodes { outcome failure { message } } } } } }"
 ENDED = {"SUCCEEDED", "PARTIAL", "FAILED", "CANCELLED"}
 
 
@@ -122,13 +123,30 @@ class Tenantry:
 
     def ask(self, query, variables=None):
         """What the administrator's front end is answered; fails on any error, also on one of the input's."""
+        data, refused = self._answer(query, variables)
+        if refused:
+            raise AssertionError(f"{refused}")
+        return data
+
+    def _answer(self, query, variables):
         answer = self._browser.post(f"{self.url}/graphql", headers={"origin": self.url}, timeout=60,
                                     json={"query": query, "variables": variables or {}}).json()
-        data = answer.get("data") or {}
-        refused = [error for payload in data.values() for error in (payload or {}).get("userErrors", [])]
-        if "errors" in answer or refused:
-            raise AssertionError(f"{answer.get('errors') or refused}")
-        return data
+        if "errors" in answer:
+            raise AssertionError(f"{answer['errors']}")
+        data = answer["data"]
+        return data, [error for payload in data.values() for error in (payload or {}).get("userErrors", [])]
+
+    def by_consent(self, user, mutation, variables):
+        """What this mutation begins once this user of the customer's has consented: the operation, when it has ended."""
+        _, refused = self._answer(mutation, variables)
+        if [error["code"] for error in refused] != ["CONSENT_REQUIRED"]:
+            raise AssertionError(f"no consent was asked for: {refused}")
+        open_as(user, browser(self.cloud), refused[0]["consentUrl"])
+
+        def newest_has_ended():
+            newest = self.ask(NEWEST)["operations"]["nodes"][0]
+            return newest if newest["state"] in ENDED else None
+        return self.wait(newest_has_ended, "what was consented for does not end")
 
     def consent(self, user):
         """The consent of this user of the customer's, once its operation has ended."""

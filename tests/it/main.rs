@@ -15,6 +15,7 @@ mod health;
 mod keys;
 mod onboarding;
 mod owner_links;
+mod plan;
 mod processes;
 mod progress;
 mod queue;

@@ -35,11 +35,12 @@ fn assert_whole(installation: &Installation, operation: &Value) {
 }
 
 /// Waits until somebody has called `path` with `method`.
-async fn called(installation: &Installation, method: &str, path: &str) {
+async fn called(installation: &Installation, method: &str, path: &str, times: usize) {
     eventually(path, async || {
         let calls = installation.simulator.calls();
-        let found = calls.iter().any(|call| call.method == method && call.path.to_lowercase().contains(path));
-        found.then_some(())
+        let found =
+            calls.iter().filter(|call| call.method == method && call.path.to_lowercase().contains(path));
+        (found.count() >= times).then_some(())
     })
     .await;
 }
@@ -113,20 +114,22 @@ async fn a_worker_that_is_killed_at_any_step_is_replaced() -> Result<()> {
     if Stack::chosen() == Stack::Embedded {
         return Ok(());
     }
-    for (method, path) in [
-        ("GET", "/tenants"),
-        ("PUT", "/roleassignments/"),
-        ("GET", "/subscriptions/"),
-        ("POST", "/providers/microsoft.resourcegraph/resources"),
+    for (method, path, nth) in [
+        ("GET", "/tenants", 1),
+        ("PUT", "/roleassignments/", 1),
+        ("GET", "/subscriptions/", 1),
+        // Resources are counted before they are scanned.
+        ("POST", "/providers/microsoft.resourcegraph/resources", 1),
+        ("POST", "/providers/microsoft.resourcegraph/resources", 2),
     ] {
         let installation = Installation::start(small_world(), 1).await?;
         // The call is held up, so that the worker dies in the middle of it.
-        let held_up = Fault::on(method, &pattern(path)).delay(Duration::from_secs(2));
+        let held_up = Fault::on(method, &pattern(path)).after(nth - 1).delay(Duration::from_secs(2));
         installation.simulator.faults().plan(held_up);
         let _api = installation.api(0).await?;
         let mut worker = installation.worker()?;
         let consent = installation.consent(0).await?;
-        called(&installation, method, path).await;
+        called(&installation, method, path, nth).await;
 
         worker.kill()?;
         let _next = installation.worker()?;
@@ -158,7 +161,7 @@ async fn a_redis_that_forgets_everything_loses_nothing() -> Result<()> {
     let _api = installation.api(0).await?;
     let _worker = installation.worker()?;
     let consent = installation.consent(0).await?;
-    called(&installation, "PUT", "/roleassignments/").await;
+    called(&installation, "PUT", "/roleassignments/", 1).await;
 
     installation.redis.as_ref().context("no Redis")?.flush().await?;
 
@@ -178,7 +181,7 @@ async fn a_postgres_that_restarts_in_the_middle_is_waited_for() -> Result<()> {
     let _api = installation.api(0).await?;
     let _worker = installation.worker()?;
     let consent = installation.consent(0).await?;
-    called(&installation, "PUT", "/roleassignments/").await;
+    called(&installation, "PUT", "/roleassignments/", 1).await;
 
     postgres.restart().await?;
 

@@ -3,9 +3,11 @@
 mod assign;
 mod record;
 mod remove;
+mod rule;
 mod together;
 mod verify;
 
+pub(crate) use rule::{is_frozen, is_permitted, outcome_of_held, outcome_of_refusal, wanted};
 pub(crate) use together::{abandon, look, visible};
 pub(crate) use verify::telling_action;
 
@@ -144,14 +146,7 @@ impl<'a> Work<'a> {
         if error.retryable() {
             return Err(error.into());
         }
-        let outcome = match &error {
-            MicrosoftError::Forbidden { .. } => Outcome::NotPermitted,
-            MicrosoftError::ConditionBlocked { .. } => Outcome::ConditionBlocked,
-            MicrosoftError::SubscriptionDisabled { .. } => Outcome::SubscriptionDisabled,
-            MicrosoftError::LimitReached { .. } => Outcome::LimitReached,
-            MicrosoftError::WindowClosed { .. } => Outcome::NeedsReconsent,
-            _ => Outcome::Failed,
-        };
+        let outcome = outcome_of_refusal(&error);
         let Some(because) = window::closed_by(&error) else {
             return Ok((outcome, failures::of_microsoft(&error)));
         };

@@ -197,6 +197,28 @@ pub fn subscription_disabled() -> Failure {
     )
 }
 
+/// A condition on the consenting user's own role stands in the way.
+pub fn condition_blocked() -> Failure {
+    Failure::new(
+        "CONDITION_BLOCKED",
+        true,
+        FixableBy::SubscriptionOwner,
+        "A condition on the consenting user's role does not let them assign this role. An owner without that \
+         condition must consent.",
+    )
+}
+
+/// The subscription has no room for one more role assignment.
+pub fn limit_reached() -> Failure {
+    Failure::new(
+        "LIMIT_REACHED",
+        true,
+        FixableBy::SubscriptionOwner,
+        "The subscription holds as many role assignments as Azure allows. An owner must remove some that are \
+         not needed.",
+    )
+}
+
 /// The consenting user may not assign roles.
 pub fn not_permitted() -> Failure {
     Failure::new(

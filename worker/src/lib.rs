@@ -13,6 +13,7 @@ pub mod jobs;
 pub mod keys;
 pub mod operations;
 mod owners;
+pub mod plan;
 pub mod progress;
 pub mod queue;
 pub mod receipt;

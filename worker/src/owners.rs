@@ -8,21 +8,26 @@ use entity::{Owned, consent, operation, subscription, tenant};
 use futures::{StreamExt, TryStreamExt, stream};
 use microsoft::{Caller, MicrosoftError};
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select, Set};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select, Set,
+};
 use uuid::Uuid;
 
 use crate::context::Context;
 use crate::job::JobError;
-use crate::window;
+use crate::{transaction, window};
 
 /// How many subscriptions are asked at once.
 const AT_ONCE: usize = 8;
 
 /// At how many subscriptions owners are looked for in one window.
-const IN_A_WINDOW: u64 = 1_000;
+pub(crate) const IN_A_WINDOW: u64 = 1_000;
 
 /// Rows that are read at once.
 const CHUNK: u64 = 500;
+
+/// Rows that a statement stores at once.
+const CLAIMED: usize = 500;
 
 /// How long owners are taken for the same where the service principal can read them.
 const GOOD_FOR: TimeDelta = TimeDelta::days(7);
@@ -30,7 +35,7 @@ const GOOD_FOR: TimeDelta = TimeDelta::days(7);
 /// Who could consent for the subscriptions where the consenting user could not, asked as this user: our service
 /// principal has no role there. It is the last thing that is done in the window, and nothing depends on it.
 pub(crate) async fn remember(context: &Context, consent: &consent::Model) -> Result<(), JobError> {
-    let refused = refused(context, consent).await?;
+    let refused = claim(context, consent).await?;
     if refused.is_empty() {
         return Ok(());
     }
@@ -40,9 +45,31 @@ pub(crate) async fn remember(context: &Context, consent: &consent::Model) -> Res
     }
 }
 
+/// The subscriptions that are to be asked about, which nobody else asks about from now on: several steps may be the last
+/// at once.
+async fn claim(context: &Context, consent: &consent::Model) -> Result<Vec<subscription::Model>, JobError> {
+    // This is looked at after every step, and mostly there is nothing to claim.
+    if refused(&context.database, consent).await?.is_empty() {
+        return Ok(Vec::new());
+    }
+    let transaction = transaction::begin(&context.database).await?;
+    let held = consent::Entity::owned_by(consent.organization_id).filter(consent::Column::Id.eq(consent.id));
+    held.lock_exclusive().one(&transaction).await?;
+    let refused = refused(&transaction, consent).await?;
+    let now = context.clock.now();
+    for chunk in refused.chunks(CLAIMED) {
+        tried(&transaction, chunk.iter().map(|one| row(one, None, now)), &[]).await?;
+    }
+    transaction.commit().await?;
+    Ok(refused)
+}
+
 /// The subscriptions at which the consenting user could assign no role, unless they were asked in this window. Who
 /// cancelled wants no more calls.
-async fn refused(context: &Context, consent: &consent::Model) -> Result<Vec<subscription::Model>, JobError> {
+async fn refused(
+    database: &impl ConnectionTrait,
+    consent: &consent::Model,
+) -> Result<Vec<subscription::Model>, JobError> {
     let organization_id = consent.organization_id;
     let operations = operation::Entity::owned_by(organization_id)
         .filter(operation::Column::ConsentId.eq(consent.id))
@@ -58,7 +85,7 @@ async fn refused(context: &Context, consent: &consent::Model) -> Result<Vec<subs
     let refused = not_asked_since(organization_id, since)
         .filter(subscription::Column::Id.in_subquery(steps.into_query()))
         .limit(IN_A_WINDOW)
-        .all(&context.database)
+        .all(database)
         .await?;
     Ok(refused)
 }
@@ -111,7 +138,7 @@ async fn read(
     subscriptions: Vec<subscription::Model>,
 ) -> Result<(), JobError> {
     let read = subscriptions.into_iter().map(|subscription| async move {
-        match context.microsoft.arm().owners(caller, subscription.azure_subscription_id).await {
+        match context.microsoft.arm().owners(caller, subscription.azure_subscription_id, None).await {
             Ok(owners) => store(context, &subscription, Some(owners)).await,
             Err(error) => not_read(context, consent, &subscription, &error).await,
         }
@@ -139,17 +166,24 @@ async fn store(
     subscription: &subscription::Model,
     owners: Option<Vec<microsoft::Owner>>,
 ) -> Result<(), JobError> {
-    let mut changed = vec![subscription_owner::Column::TriedAt];
-    if owners.is_some() {
-        changed.extend([subscription_owner::Column::Owners, subscription_owner::Column::ReadAt]);
-    }
+    let told: &[_] = match owners {
+        Some(_) => &[subscription_owner::Column::Owners, subscription_owner::Column::ReadAt],
+        None => &[],
+    };
     let row = row(subscription, owners.map(kept), context.clock.now());
+    tried(&context.database, [row], told).await
+}
+
+/// Stores when it was tried, and what was told.
+async fn tried(
+    database: &impl ConnectionTrait,
+    rows: impl IntoIterator<Item = subscription_owner::ActiveModel>,
+    told: &[subscription_owner::Column],
+) -> Result<(), JobError> {
+    let changed = [&[subscription_owner::Column::TriedAt], told].concat();
     let known =
         OnConflict::column(subscription_owner::Column::SubscriptionId).update_columns(changed).to_owned();
-    subscription_owner::Entity::insert_many([row])
-        .on_conflict(known)
-        .exec_without_returning(&context.database)
-        .await?;
+    subscription_owner::Entity::insert_many(rows).on_conflict(known).exec_without_returning(database).await?;
     Ok(())
 }
 

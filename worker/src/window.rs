@@ -28,22 +28,24 @@ pub use gate::{CHANGE, READ};
 use gate::Gate;
 
 /// The consenting user, if the window is open for at least one more call.
-pub async fn open(
-    context: &Context,
+pub async fn open<'a>(
+    means: impl Into<Means<'a>>,
     organization_id: Uuid,
     consent_id: Option<Uuid>,
 ) -> Result<Option<Open>, JobError> {
-    let Some(consent) = find(context, organization_id, consent_id).await? else { return Ok(None) };
-    if consent.remaining(context.clock.now()) <= READ {
+    let means = means.into();
+    let found = find(means.database, organization_id, consent_id).await?;
+    let Some(consent) = found else { return Ok(None) };
+    if consent.remaining(means.clock.now()) <= READ {
         return Ok(None);
     }
     let (Some(sealed), Some(closes_at)) = (&consent.sealed_token, consent.window_closes_at) else {
         return Ok(None);
     };
-    let token = keys::open_text(&context.database, &context.keyring, sealed, &consent.row())
+    let token = keys::open_text(means.database, means.keyring, sealed, &consent.row())
         .await
         .map_err(|error| JobError::Fail(anyhow::Error::new(error).context("opening the delegated token")))?;
-    let gate = Gate::new(context, organization_id, consent.id, closes_at);
+    let gate = Gate::new(means, organization_id, consent.id, closes_at);
     let tenant = consent.entra_tenant_id;
     Ok(Some(Open { user: Caller::Delegated { tenant, token, watch: Arc::new(gate) }, closes_at }))
 }
@@ -62,20 +64,20 @@ pub(crate) async fn closes_at(
     organization_id: Uuid,
     consent_id: Option<Uuid>,
 ) -> Result<Option<DateTime<Utc>>, JobError> {
-    let consent = find(context, organization_id, consent_id).await?;
+    let consent = find(&context.database, organization_id, consent_id).await?;
     let open = consent.filter(|consent| consent.is_open(context.clock.now()));
     Ok(open.and_then(|consent| consent.window_closes_at))
 }
 
 async fn find(
-    context: &Context,
+    database: &DatabaseConnection,
     organization_id: Uuid,
     consent_id: Option<Uuid>,
 ) -> Result<Option<consent::Model>, JobError> {
     let Some(consent_id) = consent_id else { return Ok(None) };
     let found = consent::Entity::owned_by(organization_id)
         .filter(consent::Column::Id.eq(consent_id))
-        .one(&context.database)
+        .one(database)
         .await?;
     Ok(found)
 }
@@ -97,7 +99,7 @@ pub(crate) async fn close_if_idle(
     organization_id: Uuid,
     consent_id: Option<Uuid>,
 ) -> Result<(), JobError> {
-    let Some(consent) = find(context, organization_id, consent_id).await? else { return Ok(()) };
+    let Some(consent) = find(&context.database, organization_id, consent_id).await? else { return Ok(()) };
     // It is asked for after every step, and once there is something to do.
     if consent.state != consent::State::Granted
         || operation::Entity::needing_window(consent.id).one(&context.database).await?.is_some()
@@ -120,7 +122,7 @@ pub(crate) async fn close_if_idle(
     Ok(())
 }
 
-/// What it takes to close a window: workers have it, and so has the api.
+/// What it takes to open a window and to close it: workers have it, and so has the api.
 #[derive(Clone, Copy)]
 pub struct Means<'a> {
     /// The truth.
@@ -144,8 +146,12 @@ impl<'a> From<&'a Context> for Means<'a> {
 
 /// Erases the delegated token and closes the window at once; what still needs it is told. Nothing happens if that
 /// was done before.
-pub async fn close(context: &Context, consent: &consent::Model, because: Closed) -> Result<(), JobError> {
-    close_as(Means::from(context), consent, because, &nobody(consent)).await.map(drop)
+pub async fn close<'a>(
+    means: impl Into<Means<'a>>,
+    consent: &consent::Model,
+    because: Closed,
+) -> Result<(), JobError> {
+    close_as(means.into(), consent, because, &nobody(consent)).await.map(drop)
 }
 
 /// The same for `author`, who asked for it. False: that was done before.
@@ -180,7 +186,7 @@ pub(crate) async fn close_by_id(
     consent_id: Option<Uuid>,
     because: Closed,
 ) -> Result<(), JobError> {
-    match find(context, organization_id, consent_id).await? {
+    match find(&context.database, organization_id, consent_id).await? {
         Some(consent) => close(context, &consent, because).await,
         None => Ok(()),
     }

@@ -20,6 +20,7 @@ pub use retry_operation::RetryOperation;
 
 use super::batch::Batch;
 use super::consent::Consent;
+use super::estimate::Estimate;
 use super::failure::Failure;
 use super::ids::Kind;
 use super::pager::{Connection, Paging};
@@ -30,6 +31,7 @@ use super::tenant::Tenant;
 use crate::permission::Permission;
 use progress::{Counts, OperationProgress};
 use step::OperationStep;
+pub use step::OperationStepOutcome;
 
 /// What an operation does.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
@@ -158,6 +160,12 @@ impl Operation {
     /// By when it ends, whatever happens.
     async fn deadline_at(&self) -> DateTime {
         self.row.deadline_at.into()
+    }
+
+    /// What it was expected to take when it began; null until its subscriptions are known, and of an operation that
+    /// changes no access.
+    async fn estimate(&self) -> Option<Estimate> {
+        self.row.estimate.as_ref().map(Into::into)
     }
 
     /// How far it is.

@@ -2,20 +2,22 @@
 //! the last page costs what the first does.
 
 mod connection;
+mod listing;
 mod position;
 mod sort;
 
-use async_graphql::Result;
+use async_graphql::{Error, Result};
 use sea_orm::{QueryFilter, QueryOrder, QuerySelect, Select};
 
 pub use connection::Connection;
+pub use listing::{Listing, cut};
+pub use position::{Key, Position};
 pub use sort::{KeyOf, OrderDirection, Sort};
 
 use super::scope::{Scope, internal};
 use super::stored::{Row, Stored};
 use crate::error::ErrorCode;
 use connection::Edge;
-use position::Position;
 
 /// The size of a page when nobody says.
 const DEFAULT: u64 = 50;
@@ -45,6 +47,10 @@ struct Window {
 
 impl Paging {
     fn window<M>(&self, sort: &Sort<M>) -> Result<Window> {
+        self.window_at(|cursor| sort.position(cursor))
+    }
+
+    fn window_at(&self, position: impl Fn(&str) -> Result<Position>) -> Result<Window> {
         let (count, backwards) = match (self.first, self.last) {
             (Some(_), Some(_)) => {
                 return Err(ErrorCode::BadInput.error("Give first or last, not both."));
@@ -53,10 +59,15 @@ impl Paging {
             (None, Some(last)) => (size("last", last)?, true),
             (None, None) => (DEFAULT, false),
         };
-        let position =
-            |cursor: &Option<String>| cursor.as_deref().map(|cursor| sort.position(cursor)).transpose();
+        let position = |cursor: &Option<String>| cursor.as_deref().map(&position).transpose();
         Ok(Window { count, backwards, after: position(&self.after)?, before: position(&self.before)? })
     }
+}
+
+/// What was given as a cursor is none of this list.
+fn no_cursor() -> Error {
+    ErrorCode::BadCursor
+        .error("What was given is not a cursor of this list in this order. Start again without it.")
 }
 
 fn size(argument: &str, asked: i32) -> Result<u64> {

@@ -12,7 +12,8 @@ use entity::{subscription, subscription_owner};
 use uuid::Uuid;
 
 pub use change_access::ChangeAccess;
-pub use role_assignment::RoleAssignment;
+pub use owner::SubscriptionOwnerRole;
+pub use role_assignment::{AzureRole, RoleAssignment};
 pub use subscriptions::{AzureSubscriptionFilter, AzureSubscriptionOrder, Subscriptions, list};
 
 use super::batch::Batch;

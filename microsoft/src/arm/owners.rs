@@ -6,6 +6,8 @@
 use serde::Deserialize;
 use uuid::Uuid;
 
+use super::conditions::{Verdict, judge};
+use super::role_assignments::Role;
 use crate::{Arm, Caller, MicrosoftError, pages};
 
 const OWNER: Uuid = Uuid::from_u128(0x8e3a_f657_a8ff_443c_a75c_2fe8_c4bc_b635);
@@ -59,6 +61,13 @@ pub struct Owner {
     pub condition: Option<String>,
 }
 
+impl Owner {
+    /// Whether `role` can be given to the service principal `principal` by this.
+    pub fn verdict(&self, role: Role, principal: Uuid) -> Verdict {
+        self.condition.as_deref().map_or(Verdict::Allows, |condition| judge(condition, role, principal))
+    }
+}
+
 #[derive(Deserialize)]
 struct Row {
     properties: Properties,
@@ -75,12 +84,20 @@ struct Properties {
 }
 
 impl Arm {
-    /// Who may assign roles at the subscription; those who may by a custom role are not told. Whoever reads the
-    /// subscription may ask.
-    pub async fn owners(&self, caller: &Caller, subscription: Uuid) -> Result<Vec<Owner>, MicrosoftError> {
-        let path =
-            "/providers/Microsoft.Authorization/roleAssignments?api-version=2022-04-01&$filter=atScope()";
-        let rows: Vec<Row> = pages::all(&self.link, caller, self.get_of(subscription, path)).await?;
+    /// Who may assign roles at the subscription, or only what lets `user` do so: directly, from above and through
+    /// groups. A role of the customer's own making can do so too, and is not told. Whoever reads the subscription may
+    /// ask.
+    pub async fn owners(
+        &self,
+        caller: &Caller,
+        subscription: Uuid,
+        user: Option<Uuid>,
+    ) -> Result<Vec<Owner>, MicrosoftError> {
+        let assigned = user.map(|user| format!("+and+assignedTo('{user}')")).unwrap_or_default();
+        let path = format!(
+            "/providers/Microsoft.Authorization/roleAssignments?api-version=2022-04-01&$filter=atScope(){assigned}"
+        );
+        let rows: Vec<Row> = pages::all(&self.link, caller, self.get_of(subscription, &path)).await?;
         Ok(rows.into_iter().filter_map(|row| row.owner(subscription)).collect())
     }
 }
@@ -136,5 +153,7 @@ mod tests {
         assert!(!here.is_inherited && here.condition.is_none());
         let above = held("/", "\"@Request[…]\"");
         assert!(above.is_inherited && above.condition.is_some());
+        assert_eq!(here.verdict(Role::Reader, Uuid::nil()), Verdict::Allows);
+        assert_ne!(above.verdict(Role::Reader, Uuid::nil()), Verdict::Allows);
     }
 }

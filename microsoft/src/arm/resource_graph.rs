@@ -3,6 +3,8 @@
 //! <https://learn.microsoft.com/en-us/rest/api/azureresourcegraph/resourcegraph/resources/resources>;
 //! paging: <https://learn.microsoft.com/en-us/azure/governance/resource-graph/concepts/work-with-data>.
 
+mod counts;
+
 use futures::stream::{Stream, try_unfold};
 use reqwest::Method;
 use reqwest::header::HeaderMap;

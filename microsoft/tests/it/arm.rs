@@ -248,3 +248,27 @@ async fn resource_graph_is_read_to_the_end_and_a_lost_row_is_noticed() {
     let pages: Vec<_> = lossy.client().arm().resource_graph(user(), vec![SUBSCRIPTION]).collect().await;
     assert!(matches!(pages.last(), Some(Err(MicrosoftError::Incomplete { .. }))));
 }
+
+#[tokio::test]
+async fn resources_are_counted_in_groups_and_a_cut_count_is_none() {
+    let answer = |truncated: bool| {
+        move |_: usize, _: &crate::server::Received, _: &Url| {
+            let body = format!(
+                r#"{{"totalRecords":1,"count":1,"resultTruncated":"{truncated}","facets":[],
+                    "data":[{{"subscriptionId":"{SUBSCRIPTION}","count_":42}}]}}"#
+            );
+            json(200, "", &body)
+        }
+    };
+    let many: Vec<_> = (1..=301).map(Uuid::from_u128).collect();
+
+    let whole = Server::start(answer(false)).await;
+    let counted = whole.client().arm().resource_counts(&user(), &many).await.expect("counts");
+    assert_eq!((counted.len(), counted.get(&SUBSCRIPTION)), (1, Some(&42)));
+    assert_eq!(whole.received().len(), 2);
+    assert!(whole.received()[0].body.contains("summarize count() by subscriptionId"));
+
+    let cut = Server::start(answer(true)).await;
+    let refused = cut.client().arm().resource_counts(&user(), &[SUBSCRIPTION]).await;
+    assert!(matches!(refused, Err(MicrosoftError::Incomplete { .. })));
+}

@@ -15,6 +15,11 @@ const READ: &str = "Microsoft.Authorization/roleAssignments/read";
 const WRITE: &str = "Microsoft.Authorization/roleAssignments/write";
 const DELETE: &str = "Microsoft.Authorization/roleAssignments/delete";
 
+/// Lets its holder give others Backup Contributor, and no other role.
+const CONDITION: &str = "((!(ActionMatches{'Microsoft.Authorization/roleAssignments/write'})) OR \
+    (@Request[Microsoft.Authorization/roleAssignments:RoleDefinitionId] ForAnyOfAnyValues:GuidEquals \
+    {5e467623-bb1f-42f4-a55d-6e525e11384b}))";
+
 pub(super) fn permissions(caller: &Caller<'_>, subscription: Uuid) -> Reply {
     let directory = caller.directory();
     let rows: Vec<Value> = caller
@@ -54,6 +59,22 @@ pub(super) fn list(caller: &Caller<'_>, incoming: &Incoming, subscription: Uuid)
     let rows: Vec<_> = found.map(|assignment| row(subscription, assignment)).collect();
     drop(directory);
     listing::cut(caller, incoming, &rows)
+}
+
+/// How many assignments there are, and how many there may be: the figure that Azure's portal shows.
+pub(super) fn usage(caller: &Caller<'_>, subscription: Uuid) -> Reply {
+    let directory = caller.directory();
+    if !caller.may(&directory, READ, subscription) {
+        return caller.forbidden(READ, &scope(subscription));
+    }
+    let count = directory.assignments.count_at(Scope::Subscription(subscription));
+    Reply::json(
+        200,
+        &json!({
+            "subscriptionId": subscription, "roleAssignmentsLimit": LIMIT, "roleAssignmentsCurrentCount": count,
+            "roleAssignmentsRemainingCount": LIMIT.saturating_sub(count),
+        }),
+    )
 }
 
 pub(super) fn get(caller: &Caller<'_>, subscription: Uuid, name: &str) -> Reply {
@@ -254,11 +275,6 @@ fn at<'d>(directory: &'d Directory, subscription: Uuid, name: &str) -> Option<&'
 fn scope(subscription: Uuid) -> String {
     format!("/subscriptions/{subscription}")
 }
-
-/// Lets whoever holds the role give roles to users only.
-const CONDITION: &str = "((!(ActionMatches{'Microsoft.Authorization/roleAssignments/write'})) OR \
-    (@Request[Microsoft.Authorization/roleAssignments:PrincipalType] ForAnyOfAnyValues:StringEqualsIgnoreCase \
-    {'User'}))";
 
 fn row(subscription: Uuid, assignment: &Assignment) -> Value {
     let condition = assignment.conditioned.then_some(CONDITION);

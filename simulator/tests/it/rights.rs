@@ -104,3 +104,30 @@ async fn it_takes_away_nothing_not_even_its_own() {
         }
     }
 }
+
+#[tokio::test]
+async fn it_sees_how_much_room_is_left_and_under_which_condition_a_role_is_held() {
+    let cloud = Cloud::start();
+    let token = cloud.user_token("conditioned-owner").await;
+    let at = cloud.subscription(OWNED);
+    cloud.simulator.fill_assignments(at, 3);
+    let usage = format!(
+        "/subscriptions/{at}/providers/Microsoft.Authorization/roleAssignmentsUsageMetrics\
+         ?api-version=2019-08-01-preview"
+    );
+
+    let usage = cloud.get(&token, &usage).await;
+    let listed = cloud.get(&token, &assignments_path(at)).await;
+
+    // The owner and the guest may hold one each.
+    let count = usage.json["roleAssignmentsCurrentCount"].as_u64().unwrap();
+    assert!(count >= 4, "{}", usage.json);
+    assert_eq!(usage.json["roleAssignmentsRemainingCount"], 4_000 - count);
+    let conditions = |user: &str| -> Vec<bool> {
+        let id = json!(cloud.user_id(user));
+        let held = listed.rows().iter().filter(|row| row["properties"]["principalId"] == id);
+        held.map(|row| row["properties"]["condition"].is_string()).collect()
+    };
+    assert_eq!(conditions("conditioned-owner"), [true]);
+    assert_eq!(conditions("owner"), [false]);
+}

@@ -3,12 +3,11 @@
 use entity::Owned;
 use entity::operation_step::{self, Outcome, Roles, State};
 use entity::role_assignment::Origin;
-use entity::subscription::AzureState;
 use microsoft::{Caller, MicrosoftError, Role, RoleAssignment};
 use sea_orm::{ColumnTrait, QueryFilter};
 use uuid::Uuid;
 
-use super::{ASSIGN, REMOVE, SWAP, Stopped, Work, record};
+use super::{SWAP, Stopped, Work, is_frozen, is_permitted, outcome_of_held, record, wanted};
 use crate::failures;
 use crate::job::JobError;
 
@@ -69,12 +68,7 @@ impl Work<'_> {
 
     async fn grant(&mut self, user: &Caller, principal_id: Uuid, has_room: bool) -> Result<Grant, Stopped> {
         let held = self.held(user, principal_id).await?;
-        let wanted = match self.needed() {
-            Some(roles) => roles,
-            // An onboarding takes whatever lets us read, and adds Reader where nothing does.
-            None if held.has(Role::TagContributor) && !held.has(Role::Reader) => &[Role::TagContributor],
-            None => &[Role::Reader],
-        };
+        let wanted = wanted(self.needed(), |role| held.has(role));
         let missing: Vec<_> = wanted.iter().copied().filter(|role| !held.has(*role)).collect();
         let is_swap = self.needed().is_some() && held.direct.iter().any(|one| !wanted.contains(&one.role));
         let own = self.step.roles_added.clone().unwrap_or_default().0;
@@ -117,12 +111,12 @@ impl Work<'_> {
     /// What stands in the way, before anything is changed.
     async fn forbids(&self, user: &Caller, removes: bool) -> Result<Option<Grant>, MicrosoftError> {
         let refused = |outcome, failure| Ok(Some(Grant::Refused(outcome, failure)));
-        if matches!(self.subscription.azure_state, AzureState::Disabled | AzureState::Deleted) {
+        if is_frozen(self.subscription.azure_state) {
             return refused(Outcome::SubscriptionDisabled, failures::subscription_disabled());
         }
         let azure_id = self.subscription.azure_subscription_id;
         let permissions = self.context.microsoft.arm().effective_permissions(user, azure_id).await?;
-        if !permissions.allows(ASSIGN) || (removes && !permissions.allows(REMOVE)) {
+        if !is_permitted(&permissions, removes) {
             return refused(Outcome::NotPermitted, failures::not_permitted());
         }
         Ok(None)
@@ -162,11 +156,7 @@ impl Work<'_> {
             grants.push((added, origin));
         }
         let has = |origin| grants.iter().any(|(one, from)| *from == origin && wanted.contains(&one.role));
-        let outcome = match () {
-            () if has(Origin::Ours) => Outcome::Granted,
-            () if has(Origin::Adopted) => Outcome::AlreadyGranted,
-            () => Outcome::Inherited,
-        };
+        let outcome = outcome_of_held(has);
         Ok(Grant::Held { held: grants, is_all: held.is_known, outcome })
     }
 }

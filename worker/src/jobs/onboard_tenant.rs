@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use crate::context::Context;
 use crate::job::{Job, JobError};
-use crate::{access, failures, operations, window};
+use crate::{access, failures, operations, plan, window};
 
 /// How long after a consent Entra ID may still deny knowing our service principal.
 const REPLICATION: TimeDelta = TimeDelta::minutes(5);
@@ -101,6 +101,7 @@ async fn discover_as(
     let granted = granted(context, operation, entra_tenant_id).await?;
     store_steps(context, operation, &found, &granted).await?;
     store_invisible(context, operation, &found).await?;
+    plan::foretell(context, operation, Some(user)).await?;
     let discovered =
         operation::ActiveModel { id: Unchanged(operation.id), discovered: Set(true), ..Default::default() };
     discovered.update(&context.database).await?;

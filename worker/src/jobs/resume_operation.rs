@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::context::Context;
 use crate::job::{Job, JobError};
-use crate::{disconnect, operations};
+use crate::{disconnect, operations, plan};
 
 /// Takes an operation whose steps are known from wherever its rows say it is.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -28,15 +28,13 @@ impl Job for ResumeOperation {
     }
 
     async fn run(&self, context: &Context) -> Result<(), JobError> {
-        match operations::begin(context, self.organization_id, self.operation_id).await? {
-            Some(mut operation) => {
-                if operation.kind == operation::Kind::DisconnectTenant {
-                    disconnect::prepare(context, &mut operation).await?;
-                }
-                operations::resume(context, &operation).await
-            }
-            None => Ok(()),
+        let begun = operations::begin(context, self.organization_id, self.operation_id).await?;
+        let Some(mut operation) = begun else { return Ok(()) };
+        if operation.kind == operation::Kind::DisconnectTenant {
+            disconnect::prepare(context, &mut operation).await?;
         }
+        plan::foretell(context, &operation, None).await?;
+        operations::resume(context, &operation).await
     }
 
     async fn give_up(&self, context: &Context, why: &anyhow::Error) -> Result<(), anyhow::Error> {

@@ -15,7 +15,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use crate::context::Context;
+use super::Means;
 
 /// What a call that reads may take: none is begun closer than this to the window's end.
 pub const READ: TimeDelta = TimeDelta::seconds(10);
@@ -37,14 +37,14 @@ pub(super) struct Gate {
 
 impl Gate {
     pub(super) fn new(
-        context: &Context,
+        means: Means<'_>,
         organization_id: Uuid,
         consent_id: Uuid,
         closes_at: DateTime<Utc>,
     ) -> Self {
         Self {
-            database: context.database.clone(),
-            clock: context.clock.clone(),
+            database: means.database.clone(),
+            clock: means.clock.clone(),
             organization_id,
             consent_id,
             closes_at,

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use async_graphql::{Context, Object, Result, TypeName};
+use async_graphql::{Context, Object, OutputType, Result, TypeName};
 use sea_orm::sea_query::{Expr, ExprTrait, SelectStatement};
 use sea_orm::{ConnectionTrait, QueryFilter, QuerySelect, QueryTrait, Select};
 
@@ -95,7 +95,7 @@ pub struct Edge<T> {
     pub(super) node: T,
 }
 
-impl<T: Stored> TypeName for Edge<T> {
+impl<T: OutputType> TypeName for Edge<T> {
     fn type_name() -> Cow<'static, str> {
         format!("{}Edge", T::type_name()).into()
     }
@@ -103,7 +103,7 @@ impl<T: Stored> TypeName for Edge<T> {
 
 /// An item of a page, with its cursor.
 #[Object(name_type)]
-impl<T: Stored> Edge<T> {
+impl<T: OutputType> Edge<T> {
     /// Where the item is in the list; stays good when others come and go.
     async fn cursor(&self) -> &str {
         &self.cursor
@@ -121,6 +121,14 @@ pub struct PageInfo {
     end_cursor: Option<String>,
     previous: Probe,
     next: Probe,
+}
+
+impl PageInfo {
+    /// Of a list that is at hand.
+    pub(super) fn known(start: Option<String>, end: Option<String>, previous: bool, next: bool) -> Self {
+        let (previous, next) = (Probe::Known(previous), Probe::Known(next));
+        Self { start_cursor: start, end_cursor: end, previous, next }
+    }
 }
 
 /// Whether there is a row.

@@ -6,8 +6,8 @@ use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, EntityTrait, Order};
 use uuid::Uuid;
 
+use super::no_cursor;
 use super::position::{Key, Position};
-use crate::error::ErrorCode;
 use crate::graphql::stored::{Row, Stored};
 
 /// Which end of an order comes first.
@@ -66,10 +66,7 @@ impl<M> Sort<M> {
                     | (KeyOf::Id(_), Key::Id(_))
             )
         };
-        Position::read(cursor, self.name).filter(|position| fits(&position.key)).ok_or_else(|| {
-            ErrorCode::BadCursor
-                .error("What was given is not a cursor of this list in this order. Start again without it.")
-        })
+        Position::read(cursor, self.name).filter(|position| fits(&position.key)).ok_or_else(no_cursor)
     }
 
     /// Where `row` is.

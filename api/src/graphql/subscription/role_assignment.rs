@@ -23,6 +23,16 @@ pub enum AzureRole {
     Other,
 }
 
+impl From<Role> for AzureRole {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Reader => Self::Reader,
+            Role::TagContributor => Self::TagContributor,
+            Role::Other(_) => Self::Other,
+        }
+    }
+}
+
 /// Where a role assignment comes from.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
 #[graphql(name = "RoleAssignmentOrigin", remote = "entity::role_assignment::Origin")]
@@ -57,11 +67,7 @@ pub struct RoleAssignment {
 
 impl From<role_assignment::Model> for RoleAssignment {
     fn from(row: role_assignment::Model) -> Self {
-        let role = match Role::from(row.role_definition_id) {
-            Role::Reader => AzureRole::Reader,
-            Role::TagContributor => AzureRole::TagContributor,
-            Role::Other(_) => AzureRole::Other,
-        };
+        let role = Role::from(row.role_definition_id).into();
         Self {
             arm_id: row.arm_id,
             role,

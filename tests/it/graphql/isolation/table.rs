@@ -147,6 +147,19 @@ fn queries() -> Vec<Case> {
             json!({ "status": "NOT_RECOGNIZED" }),
         ),
         query("Query.ownerLinks", P::ReadConsents, "{ ownerLinks { totalCount nodes { id } } }", none()),
+        query(
+            "Query.planOnboarding",
+            P::ReadConsents,
+            "query($tenant: ID!) { planOnboarding(tenantId: $tenant) { outcomes { count } } }",
+            json!(null),
+        ),
+        query(
+            "Query.planAccessChange",
+            P::ReadInventory,
+            "query($subscription: ID!) { planAccessChange(subscriptionIds: [$subscription], level: WRITE_TAGS) {
+               outcomes { count } } }",
+            json!(null),
+        ),
     ]
 }
 
