@@ -36,6 +36,7 @@ impl MigrationTrait for Migration {
         manager.create_table(delegated_call()).await?;
         index(manager, "delegated_call", &["consent_id", "id"]).await?;
         index(manager, "operation_step", &["operation_id", "state"]).await?;
+        index(manager, "operation_step", &["subscription_id"]).await?;
         index(manager, "role_assignment", &["arm_id"]).await
     }
 
