@@ -189,7 +189,7 @@ pub(super) async fn counts(microsoft: &Microsoft, user: &Caller, uncounted: &[Uu
         match microsoft.arm().resource_counts(user, group).await {
             // What has no row has no resource.
             Ok(counted) => {
-                counts.extend(group.iter().map(|id| (*id, counted.get(id).copied().unwrap_or_default())))
+                counts.extend(group.iter().map(|id| (*id, counted.get(id).copied().unwrap_or_default())));
             }
             Err(error) => {
                 tracing::info!(%error, counted = counts.len(), "not all resources were counted");
