@@ -35,7 +35,7 @@ const QUOTA: Duration = Duration::from_secs(10);
 const LIMIT_OF_REFUSALS: f64 = 1.0;
 
 /// Subscriptions, their resources, and how many times faster time passes: two cores have to keep up.
-const SIZES: [(u32, u64, u32); 2] = [(1_000, 500_000, 5), (5_000, 2_000_000, 2)];
+const SIZES: [(u32, u64, u32); 2] = [(1_000, 500_000, 3), (5_000, 2_000_000, 2)];
 
 /// What this program is told when it runs again: the size, where the database is, and where the memory is written.
 const SIZE: &str = "TENANTRY_BENCH_SIZE";
