@@ -1,5 +1,7 @@
 //! A change of access: roles are added, seen to work, and only then removed; what fails is taken back.
 
+mod past_return;
+
 use anyhow::{Context as _, Result};
 use chrono::TimeDelta;
 use serde_json::{Value, json};

@@ -3,10 +3,10 @@
 use entity::operation_step::{Outcome, State};
 use entity::role_assignment::{self, Origin};
 use entity::{Failure, Owned};
-use microsoft::{Caller, Role};
+use microsoft::{Caller, Role, RoleAssignment};
 use sea_orm::{ColumnTrait, PaginatorTrait, QueryFilter, QueryOrder};
 
-use super::{Stopped, Work, record};
+use super::{Stopped, Work, record, roles_of};
 use crate::failures;
 use crate::job::JobError;
 
@@ -27,6 +27,7 @@ impl Work<'_> {
             // Both levels' roles are held now: what was added goes again. A disconnection has added nothing.
             return match outcome {
                 Outcome::NeedsReconsent => self.done(outcome, Some(failure)).await,
+                _ if self.step.state == State::RollingBack => self.done(outcome, Some(failure)).await,
                 _ if self.step.roles_added.is_some() => self.move_to(State::RollingBack).await,
                 _ => self.done(outcome, Some(failure)).await,
             };
@@ -43,27 +44,48 @@ impl Work<'_> {
         self.move_to(if is_news { State::Scanning } else { State::Done }).await
     }
 
-    /// Removes what this step added: everything is as before then.
+    /// Removes what this step added: everything is as before then. Where the roles of before are gone already, the
+    /// change is taken to its end instead.
     pub(super) async fn roll_back(&mut self) -> Result<(), JobError> {
         let failure = self.step.failure.clone();
         let added = self.step.roles_added.clone().unwrap_or_default().0;
         // An answer may have been lost: Azure itself is asked what is there.
         let Some(open) = self.open().await? else { return self.done(Outcome::NeedsReconsent, failure).await };
-        match self.find_added(&open.user).await {
-            Ok(()) => {}
+        let held = match self.find_added(&open.user).await {
+            Ok(held) => held,
             Err(Stopped::Job(error)) => return Err(error),
             Err(Stopped::Microsoft(error)) => {
                 let (outcome, failure) = self.outcome_of(error).await?;
                 return self.done(outcome, Some(failure)).await;
             }
-        }
+        };
         let ours = self.ours().await?;
+        if self.is_past_return(&held, &ours) {
+            return self.remove().await;
+        }
         let in_vain: Vec<_> =
             ours.into_iter().filter(|row| added.contains(&row.role_definition_id)).collect();
         match self.remove_all(in_vain).await? {
             Some((outcome, failure)) => self.done(outcome, Some(failure)).await,
             None => self.done(Outcome::RolledBack, failure).await,
         }
+    }
+
+    /// Whether nothing would be left that the level needs if what this step added went again, while the roles of the new
+    /// level are held and were seen to work.
+    fn is_past_return(&self, held: &[RoleAssignment], ours: &[role_assignment::Model]) -> bool {
+        let added = self.step.roles_added.clone().unwrap_or_default().0;
+        let azure_id = self.subscription.azure_subscription_id;
+        let goes = |one: &RoleAssignment| {
+            !one.adopted && !one.is_inherited_at(azure_id) && added.contains(&one.role.definition_id())
+        };
+        let stays = |role: &Role| held.iter().any(|one| one.role == *role && !goes(one));
+        if roles_of(self.subscription.access_level, self.keep_reader).iter().all(stays) {
+            return false;
+        }
+        let mut added = ours.iter().filter(|row| added.contains(&row.role_definition_id));
+        let is_held = |role: &Role| held.iter().any(|one| one.role == *role);
+        added.all(|row| row.verified_at.is_some()) && self.needed().unwrap_or_default().iter().all(is_held)
     }
 
     /// Our assignments at the subscription.
@@ -77,19 +99,19 @@ impl Work<'_> {
         Ok(ours)
     }
 
-    /// Stores those of our assignments that this step planned and whose answer was lost.
-    async fn find_added(&mut self, user: &Caller) -> Result<(), Stopped> {
-        let Some(principal_id) = self.tenant.principal_id else { return Ok(()) };
+    /// Stores those of our assignments that this step planned and whose answer was lost; answers all that are held.
+    async fn find_added(&mut self, user: &Caller) -> Result<Vec<RoleAssignment>, Stopped> {
+        let Some(principal_id) = self.tenant.principal_id else { return Ok(Vec::new()) };
         let planned = self.step.roles_added.clone().unwrap_or_default().0;
         let azure_id = self.subscription.azure_subscription_id;
-        let held = self.context.microsoft.arm().role_assignments(user, azure_id, principal_id).await;
-        for one in held? {
+        let held = self.context.microsoft.arm().role_assignments(user, azure_id, principal_id).await?;
+        for one in &held {
             let is_planned = planned.contains(&one.role.definition_id());
             if is_planned && !one.adopted && !one.is_inherited_at(azure_id) {
-                record::found(self, &one).await?;
+                record::found(self, one).await?;
             }
         }
-        Ok(())
+        Ok(held)
     }
 
     /// Removes assignments one by one; what was removed stays so. Answers what stopped it, if anything did.
