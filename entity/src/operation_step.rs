@@ -34,7 +34,7 @@ pub enum State {
 
 impl State {
     /// Those in which only the consenting user can take the step further.
-    const OF_WINDOW: [Self; 3] = [Self::Assigning, Self::Removing, Self::RollingBack];
+    pub const OF_WINDOW: [Self; 3] = [Self::Assigning, Self::Removing, Self::RollingBack];
 
     /// Those in which something more will happen.
     pub const OPEN: [Self; 5] =

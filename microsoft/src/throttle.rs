@@ -32,7 +32,7 @@ use moment::Moment;
 use sharing::{SharedBudgets, Sharing};
 use state::{State, Ticket};
 
-/// How many lanes are kept before the unused ones are looked for.
+/// How many lanes are kept before the unused ones are looked for the first time.
 const MANY_LANES: usize = 4096;
 
 /// Kinds of call with budgets of their own.
@@ -117,7 +117,7 @@ pub(crate) struct Throttle {
 }
 
 struct Inner {
-    lanes: Mutex<HashMap<Lane, Arc<Slot>>>,
+    lanes: Mutex<Lanes>,
     /// How long it has been going on.
     time: Box<dyn Fn() -> Duration + Send + Sync>,
     sharing: Option<Sharing>,
@@ -125,6 +125,38 @@ struct Inner {
 
 /// What this process knows of a lane. Its own tasks change it one after the other.
 type Slot = tokio::sync::Mutex<Option<State>>;
+
+/// The lanes in use, and until a while ago.
+struct Lanes {
+    slots: HashMap<Lane, Arc<Slot>>,
+    /// With so many the unused ones are looked for: with twice as many as were in use the last time, so that those
+    /// who use them all do not look through all of them at every call.
+    many: usize,
+}
+
+impl Default for Lanes {
+    fn default() -> Self {
+        Self { slots: HashMap::new(), many: MANY_LANES }
+    }
+}
+
+impl Lanes {
+    fn slot(&mut self, lane: Lane, now: impl FnOnce() -> Moment) -> Arc<Slot> {
+        if self.slots.len() >= self.many {
+            self.forget(now());
+        }
+        Arc::clone(self.slots.entry(lane).or_default())
+    }
+
+    fn forget(&mut self, now: Moment) {
+        self.slots.retain(|_, slot| {
+            let is_unused = Arc::strong_count(slot) == 1;
+            let state = slot.try_lock();
+            !is_unused || state.is_ok_and(|state| state.as_ref().is_some_and(|it| !it.is_forgotten(now)))
+        });
+        self.many = MANY_LANES.max(2 * self.slots.len());
+    }
+}
 
 impl Throttle {
     /// Budgets of this process alone, or shared with all who know this place.
@@ -193,16 +225,7 @@ impl Throttle {
     }
 
     fn slot(&self, lane: Lane) -> Arc<Slot> {
-        let mut lanes = lock(&self.inner.lanes);
-        if lanes.len() >= MANY_LANES {
-            let now = self.inner.now();
-            lanes.retain(|_, slot| {
-                let is_unused = Arc::strong_count(slot) == 1;
-                let state = slot.try_lock();
-                !is_unused || state.is_ok_and(|state| state.as_ref().is_some_and(|it| !it.is_forgotten(now)))
-            });
-        }
-        Arc::clone(lanes.entry(lane).or_default())
+        lock(&self.inner.lanes).slot(lane, || self.inner.now())
     }
 }
 

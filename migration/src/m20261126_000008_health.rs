@@ -34,7 +34,8 @@ impl MigrationTrait for Migration {
         manager.create_table(health_reason()).await?;
         index(manager, "health_reason", &["tenant_id", "since", "id"]).await?;
         index(manager, "health_reason", &["subscription_id"]).await?;
-        index(manager, "operation", &["tenant_id", "state"]).await
+        index(manager, "operation", &["tenant_id", "state"]).await?;
+        index(manager, "operation_step", &["subscription_id"]).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {

@@ -13,7 +13,7 @@ use entity::audit_event::{Actor, Author};
 use entity::{Owned, Work, consent, delegated_call, operation, operation_step, subscription};
 use sea_orm::{ColumnTrait, PaginatorTrait, QueryFilter};
 use serde_json::{Value, json};
-use simulator::{BuiltInRole, Call, Config, Decision, Person, Scope};
+use simulator::{BuiltInRole, Call, Config, Decision, Fault, Person, Scope};
 use support::app::TestApp;
 use support::eventually::eventually;
 use uuid::Uuid;
@@ -315,6 +315,24 @@ async fn what_could_not_be_asked_in_time_is_assumed_and_every_call_still_ends() 
         (unended.clone().count(&app.database).await.ok()? == 0).then_some(())
     })
     .await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn where_the_quota_ends_the_counting_the_others_are_taken_to_be_like_those_that_were_counted()
+-> Result<()> {
+    let app = TestApp::small(310, 3_100).await?;
+    let held = hold(&app, "owner").await?;
+    let spent = Fault::on("POST", "/providers/Microsoft.ResourceGraph/resources").after(1);
+    app.simulator.faults().plan(spent.answer(429, &[("retry-after", "60")], ""));
+
+    let plan = plan_onboarding(&app, &held).await?;
+
+    let estimate = &plan["estimate"];
+    assert_eq!(estimate["resourcesAreAssumed"], true);
+    // About 3,100 rows in two batches; of 500 in each they would be 154,000.
+    let queries = estimate["calls"]["resourceGraphQueries"].as_u64().unwrap_or_default();
+    assert!((4..=6).contains(&queries), "{queries}");
     Ok(())
 }
 

@@ -21,6 +21,11 @@ use crate::stack::Stack;
 pub struct Process(pub(crate) Child);
 
 impl Process {
+    /// Its number.
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+
     /// Kills it with signal 9.
     pub fn kill(&mut self) -> Result<()> {
         self.0.kill()?;
@@ -57,6 +62,8 @@ pub struct Installation {
     pub former_encryption_keys: Vec<[u8; 32]>,
     /// Where its database is.
     pub database_url: SecretString,
+    /// What every process that is started from now on is configured with besides.
+    pub environment: Vec<(&'static str, String)>,
     /// The database, unless the test brought its own server.
     _database: Option<TestDatabase>,
     ports: Vec<u16>,
@@ -91,6 +98,11 @@ impl Installation {
         Self::assemble(config, 1, url, Some(database), None)
     }
 
+    /// An installation that is a single process, over the database at `url`.
+    pub fn single_over(config: Config, database_url: SecretString) -> Result<Self> {
+        Self::assemble(config, 1, database_url, None, None)
+    }
+
     fn assemble(
         config: Config,
         apis: usize,
@@ -107,6 +119,7 @@ impl Installation {
             encryption_key: [42; 32],
             former_encryption_keys: Vec::new(),
             database_url,
+            environment: Vec::new(),
             _database: database,
             ports,
             http: client()?,
@@ -244,6 +257,7 @@ impl Installation {
         if let Some(redis) = &self.redis {
             command.env("REDIS_URL", redis.url().expose_secret());
         }
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         Ok(command)
     }
 }

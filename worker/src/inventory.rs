@@ -11,7 +11,9 @@ use entity::subscription::AccessLevel;
 use entity::tags::Tags;
 use entity::{Owned, subscription};
 use futures::TryStreamExt;
-use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QuerySelect, Set};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QuerySelect, Set,
+};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -98,7 +100,7 @@ impl Inventory {
     /// Marks what a complete scan did not see as deleted; answers how many.
     pub(crate) async fn delete_unseen(
         &self,
-        database: &DatabaseConnection,
+        database: &impl ConnectionTrait,
         now: DateTime<Utc>,
     ) -> Result<i64, DbErr> {
         let unseen = self.known.iter().filter(|(_, known)| !known.seen && !known.deleted);

@@ -135,8 +135,12 @@ fn is_verified_together(step: &operation_step::Model) -> bool {
 /// Goes on after a step has moved: looks whether new roles work, scans what can be scanned, erases the token when
 /// nothing needs it, ends the operation when no step is open.
 pub(crate) async fn settle(context: &Context, operation: &operation::Model) -> Result<(), JobError> {
-    window::close_if_idle(context, operation.organization_id, operation.consent_id).await?;
-    if !is_any(context, operation, &StepState::OPEN).await? {
+    // With thousands of steps this is asked for thousands of times: what is answered by an index comes first.
+    let needs_window = is_any(context, operation, &StepState::OF_WINDOW).await?;
+    if !needs_window {
+        window::close_if_idle(context, operation.organization_id, operation.consent_id).await?;
+    }
+    if !needs_window && !is_any(context, operation, &StepState::OPEN).await? {
         if operation.kind == operation::Kind::DisconnectTenant
             && disconnect::add_steps(context, operation).await?
         {

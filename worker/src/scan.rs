@@ -5,17 +5,20 @@ use std::time::{Duration, Instant};
 
 use entity::operation_step::{self, State};
 use entity::{Failure, operation, subscription};
-use sea_orm::{ActiveModelTrait, DbErr, Set, Unchanged};
+use futures::{StreamExt, TryStreamExt, stream};
+use sea_orm::{ActiveModelTrait, DatabaseTransaction, DbErr, Set, Unchanged};
 use uuid::Uuid;
 
 use crate::context::Context;
-use crate::failures;
 use crate::inventory::{Inventory, Writer};
 use crate::job::JobError;
-use crate::operations;
+use crate::{failures, operations, transaction};
 
 /// How often progress is stored and told.
 const BEAT: Duration = Duration::from_millis(250);
+
+/// Inventories that are loaded at once: until they are, nothing is asked of Azure.
+const AT_ONCE: usize = 8;
 
 /// A subscription to scan, and the step that asks for it.
 pub(crate) struct Target {
@@ -41,13 +44,14 @@ impl<'a> Scan<'a> {
         operation: &'a operation::Model,
         targets: Vec<Target>,
     ) -> Result<Self, DbErr> {
-        let mut loaded = Vec::with_capacity(targets.len());
-        let mut by_azure_id = HashMap::with_capacity(targets.len());
-        for target in targets {
-            by_azure_id.insert(target.subscription.azure_subscription_id, loaded.len());
+        let loads = targets.into_iter().map(|target| async move {
             let inventory = Inventory::load(&context.database, &target.subscription).await?;
-            loaded.push((target, inventory));
-        }
+            Ok::<_, DbErr>((target, inventory))
+        });
+        let loaded: Vec<(Target, Inventory)> = stream::iter(loads).buffered(AT_ONCE).try_collect().await?;
+        let places = loaded.iter().enumerate();
+        let by_azure_id =
+            places.map(|(place, (target, _))| (target.subscription.azure_subscription_id, place)).collect();
         Ok(Self {
             context,
             operation,
@@ -106,12 +110,19 @@ impl<'a> Scan<'a> {
     /// it did not show is deleted; one that is missing was lost on the way and keeps its inventory.
     pub(crate) async fn complete(mut self, visible: &HashSet<Uuid>) -> Result<(), JobError> {
         self.keep().await?;
-        for (target, inventory) in &self.targets {
-            if visible.contains(&target.subscription.azure_subscription_id) {
-                complete_one(self.context, target, inventory).await?;
-            } else {
-                Self::abandon(self.context, target, failures::access_lost()).await?;
-            }
+        let is_visible = |target: &Target| visible.contains(&target.subscription.azure_subscription_id);
+        let (mut whole, lost): (Vec<_>, Vec<_>) =
+            self.targets.iter().partition(|(target, _)| is_visible(target));
+        // In the same order everywhere, so that nobody waits in a circle.
+        whole.sort_by_key(|(target, _)| target.subscription.id);
+        // While they are stored nothing is asked of Azure: a commit for each would cost more than its rows.
+        let transaction = transaction::begin(&self.context.database).await?;
+        for (target, inventory) in whole {
+            complete_one(self.context, &transaction, target, inventory).await?;
+        }
+        transaction.commit().await?;
+        for (target, _) in lost {
+            Self::abandon(self.context, target, failures::access_lost()).await?;
         }
         operations::heartbeat(self.context, self.operation).await?;
         Ok(())
@@ -143,9 +154,14 @@ impl<'a> Scan<'a> {
     }
 }
 
-async fn complete_one(context: &Context, target: &Target, inventory: &Inventory) -> Result<(), JobError> {
+async fn complete_one(
+    context: &Context,
+    transaction: &DatabaseTransaction,
+    target: &Target,
+    inventory: &Inventory,
+) -> Result<(), JobError> {
     let now = context.clock.now();
-    let deleted = inventory.delete_unseen(&context.database, now).await?;
+    let deleted = inventory.delete_unseen(transaction, now).await?;
     let fresh = subscription::ActiveModel {
         id: Unchanged(target.subscription.id),
         resource_count: Set(inventory.seen),
@@ -154,7 +170,7 @@ async fn complete_one(context: &Context, target: &Target, inventory: &Inventory)
         updated_at: Set(now),
         ..Default::default()
     };
-    fresh.update(&context.database).await?;
+    fresh.update(transaction).await?;
     let ended = operation_step::ActiveModel {
         id: Unchanged(target.step.id),
         state: Set(State::Done),
@@ -165,7 +181,7 @@ async fn complete_one(context: &Context, target: &Target, inventory: &Inventory)
         updated_at: Set(now),
         ..Default::default()
     };
-    ended.update(&context.database).await?;
+    ended.update(transaction).await?;
     Ok(())
 }
 

@@ -112,7 +112,6 @@ async fn draw(ctx: &Context<'_>, scope: Scope<'_>, draft: Draft) -> Result<Plan>
     let Draft { aim, subscriptions, extent, consent } = draft;
     let known = worker::plan::known(database, organization_id, subscriptions).await;
     let asking = Asking::of(known.map_err(|error| internal(&error))?);
-    let pace = worker::plan::pace(database, organization_id).await.map_err(|error| internal(&error))?;
     let now = scope.services.clock.now();
     // Whoever may not start a consent makes no call in a consenting user's name.
     let may_ask = Scope::of(ctx, Permission::StartConsents).is_ok();
@@ -120,6 +119,8 @@ async fn draw(ctx: &Context<'_>, scope: Scope<'_>, draft: Draft) -> Result<Plan>
         Some(consent) => ask(scope, &consent, aim, extent, &asking).await,
         None => None,
     };
+    // What was just asked tells how long a call takes now.
+    let pace = worker::plan::pace(database, organization_id).await.map_err(|error| internal(&error))?;
     let mut facts = asking.facts();
     facts.sort_by_key(|one| (one.display_name.to_lowercase(), one.azure_subscription_id));
     let remaining = closes_at.map_or(consent::WINDOW, |closes_at| closes_at - now);

@@ -281,3 +281,26 @@ fn every_process_calls_a_lane_the_same_and_shows_no_token() {
     let shared = Lane { subscription: None, principal: Principal::App, budget: Budget::Graph, ..lane };
     assert_eq!(shared.name(), "graph:00000000-0000-0000-0000-000000000001:-:app");
 }
+
+#[test]
+fn who_uses_thousands_of_lanes_does_not_look_through_them_at_every_call() {
+    let (mut lanes, begun) = (Lanes::default(), Moment::after(Duration::from_hours(1)));
+    let of = |number: usize| Lane {
+        subscription: Some(Uuid::from_u128(number as u128)),
+        ..lane(Budget::ArmReads)
+    };
+    let mut looks = 0;
+    for number in 0..4 * MANY_LANES {
+        let slot = lanes.slot(of(number), || {
+            looks += 1;
+            begun
+        });
+        *slot.try_lock().expect("nobody else has it") = Some(State::new(Budget::ArmReads, begun));
+    }
+    assert_eq!((looks, lanes.slots.len()), (2, 4 * MANY_LANES), "all are in use");
+
+    let later = begun + state::FORGET_AFTER;
+    lanes.slot(of(4 * MANY_LANES), || later);
+
+    assert_eq!((lanes.slots.len(), lanes.many), (1, MANY_LANES), "none is in use any more");
+}

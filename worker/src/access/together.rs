@@ -7,7 +7,7 @@ use entity::role_assignment;
 use entity::subscription::{self, AccessLevel};
 use entity::{Failure, Owned, operation, tenant};
 use microsoft::{Caller, Role};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Set};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, Set};
 use uuid::Uuid;
 
 use super::record;
@@ -38,15 +38,19 @@ pub(crate) async fn look(
     let mut left = Vec::new();
     let mut working = Vec::new();
     for chunk in waiting.chunks(CHUNK) {
-        let subscriptions = subscriptions(context, organization_id, chunk).await?;
-        let many = with_other_roles(context, organization_id, chunk).await?;
-        for step in chunk {
-            let Some(subscription) = subscriptions.get(&step.subscription_id) else { continue };
-            let azure_id = subscription.azure_subscription_id;
-            let works = visible.contains(&azure_id)
-                && (!many.contains(&step.subscription_id)
-                    || reads(context, tenant.entra_tenant_id, azure_id, step.outcome).await?);
-            if works { working.push(step.clone()) } else { left.push(step.clone()) }
+        let azure_ids = azure_ids(context, organization_id, chunk).await?;
+        let azure_id = |step: &operation_step::Model| azure_ids.get(&step.subscription_id).copied();
+        let (seen, unseen): (Vec<_>, Vec<_>) = chunk
+            .iter()
+            .cloned()
+            .partition(|step| azure_id(step).is_some_and(|azure_id| visible.contains(&azure_id)));
+        left.extend(unseen);
+        let many = with_other_roles(context, organization_id, &seen).await?;
+        for step in seen {
+            let Some(azure_id) = azure_id(&step) else { continue };
+            let works = !many.contains(&step.subscription_id)
+                || reads(context, tenant.entra_tenant_id, azure_id, step.outcome).await?;
+            if works { working.push(step) } else { left.push(step) }
         }
     }
     go_on(context, operation, &working).await?;
@@ -101,16 +105,21 @@ async fn reads(
     Ok(permissions.allows(telling_action(Role::Reader)))
 }
 
-async fn subscriptions(
+/// Azure's ids of the steps' subscriptions, by ours. While thousands wait this is asked for at every look, so nothing
+/// else of them is read.
+async fn azure_ids(
     context: &Context,
     organization_id: Uuid,
     steps: &[operation_step::Model],
-) -> Result<HashMap<Uuid, subscription::Model>, JobError> {
-    let found = subscription::Entity::owned_by(organization_id)
+) -> Result<HashMap<Uuid, Uuid>, JobError> {
+    let found: Vec<(Uuid, Uuid)> = subscription::Entity::owned_by(organization_id)
         .filter(subscription::Column::Id.is_in(steps.iter().map(|step| step.subscription_id)))
+        .select_only()
+        .columns([subscription::Column::Id, subscription::Column::AzureSubscriptionId])
+        .into_tuple()
         .all(&context.database)
         .await?;
-    Ok(found.into_iter().map(|found| (found.id, found)).collect())
+    Ok(found.into_iter().collect())
 }
 
 async fn with_other_roles(
@@ -118,6 +127,9 @@ async fn with_other_roles(
     organization_id: Uuid,
     steps: &[operation_step::Model],
 ) -> Result<HashSet<Uuid>, JobError> {
+    if steps.is_empty() {
+        return Ok(HashSet::new());
+    }
     let held = role_assignment::Entity::owned_by(organization_id)
         .filter(role_assignment::Column::SubscriptionId.is_in(steps.iter().map(|step| step.subscription_id)))
         .all(&context.database)

@@ -18,6 +18,9 @@ use crate::{access, failures, window};
 /// Subscriptions that are asked about at once.
 const AT_ONCE: usize = 16;
 
+/// Subscriptions whose resources are counted by one query.
+const BATCH: usize = 300;
+
 /// Whom is asked, for what, and until when.
 #[derive(Clone)]
 pub struct Inquiry {
@@ -178,21 +181,23 @@ async fn count(inquiry: &Inquiry, asking: &Asking) {
     });
 }
 
-/// How many resources these have, as far as the consenting user reads them; empty, if Azure does not tell.
+/// How many resources these have, as far as the consenting user reads them. What Azure does not tell, or not yet because
+/// the quota of queries is spent, is missing.
 pub(super) async fn counts(microsoft: &Microsoft, user: &Caller, uncounted: &[Uuid]) -> HashMap<Uuid, u64> {
-    if uncounted.is_empty() {
-        return HashMap::new();
-    }
-    match microsoft.arm().resource_counts(user, uncounted).await {
-        // What has no row has no resource.
-        Ok(counted) => {
-            uncounted.iter().map(|id| (*id, counted.get(id).copied().unwrap_or_default())).collect()
+    let mut counts = HashMap::new();
+    for group in uncounted.chunks(BATCH) {
+        match microsoft.arm().resource_counts(user, group).await {
+            // What has no row has no resource.
+            Ok(counted) => {
+                counts.extend(group.iter().map(|id| (*id, counted.get(id).copied().unwrap_or_default())))
+            }
+            Err(error) => {
+                tracing::info!(%error, counted = counts.len(), "not all resources were counted");
+                break;
+            }
         }
-        Err(error) => {
-            tracing::info!(%error, "resources were not counted");
-            HashMap::new()
-        }
     }
+    counts
 }
 
 /// Asks about each subscription that something is to be done about.

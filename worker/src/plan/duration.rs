@@ -22,8 +22,8 @@ const PROPAGATION: Duration = Duration::from_mins(10);
 /// How long a call takes where none was made yet.
 const LATENCY: Duration = Duration::from_millis(300);
 
-/// How many resources a subscription is taken to have that was never scanned.
-pub(super) const RESOURCES: u64 = 500;
+/// How many resources a subscription is taken to have that was never scanned, where too few were counted.
+const RESOURCES: u64 = 500;
 
 /// Rows that a page has at most.
 const PAGE: u64 = 1_000;
@@ -151,7 +151,8 @@ fn looks(propagation: Duration) -> u64 {
 
 impl Scan {
     fn of(subscriptions: &[Planned]) -> Self {
-        let resources = |one: &Planned| one.facts.resources.unwrap_or(RESOURCES);
+        let assumed = assumed(subscriptions);
+        let resources = |one: &Planned| one.facts.resources.unwrap_or(assumed);
         let from = |source| subscriptions.iter().filter(move |one| one.scan == Some(source));
         let queried = from(Source::ResourceGraph).count() as u64;
         let batches = queried.div_ceil(BATCH);
@@ -172,6 +173,13 @@ impl Scan {
         let lists = self.batches + self.queries.min(self.batches) + self.listed;
         queried + times(latency, self.pages + 2 * lists)
     }
+}
+
+/// How many resources a subscription is taken to have: as many as the others on average, if most were counted.
+fn assumed(subscriptions: &[Planned]) -> u64 {
+    let counted: Vec<_> = subscriptions.iter().filter_map(|one| one.facts.resources).collect();
+    let is_most = 2 * counted.len() > subscriptions.len();
+    if is_most { counted.iter().sum::<u64>().div_ceil(counted.len() as u64) } else { RESOURCES }
 }
 
 /// What follows one upon the other.
@@ -310,6 +318,10 @@ mod tests {
         Plan::of(aim, facts, pace, window).estimate
     }
 
+    fn facts_of(resources: Option<u64>) -> Facts {
+        Facts { resources, ..facts() }
+    }
+
     fn fast(propagation: u64) -> Pace {
         Pace {
             latency: Duration::from_millis(100),
@@ -354,6 +366,17 @@ mod tests {
         assert!(of(SWAP_ROLES, vec![read(5)], fast(60), window(15)).fits_window);
         assert!(!of(SWAP_ROLES, vec![read(5)], fast(60), window(10)).fits_window);
         assert!(of(Aim::Onboard, vec![facts()], fast(60), window(2)).fits_window);
+    }
+
+    #[test]
+    fn few_that_were_not_counted_are_taken_to_be_like_the_others() {
+        let (counted, uncounted) = (facts_of(Some(4_000)), facts_of(None));
+        let mut given = vec![counted; 30];
+        given.extend(vec![uncounted; 10]);
+
+        let queries = |given: &[Facts]| of(Aim::Onboard, given.to_vec(), fast(60), window(60)).calls.queries;
+
+        assert_eq!((queries(&given), queries(&given[20..30]), queries(&given[30..])), (160, 40, 5));
     }
 
     #[test]
