@@ -31,7 +31,7 @@ use ground::{Ground, Stage};
 use schedule::{Schedule, anything, changes, onboardings, resumptions};
 
 /// How many schedules each test plays, unless it is told.
-const CASES: u32 = 100;
+const CASES: u32 = 60;
 
 /// The same where the database is a server: what is played there differs in its statements alone, and takes longer.
 const CASES_DISTRIBUTED: u32 = 10;
