@@ -30,5 +30,5 @@ pub use directory::User;
 pub use faults::{Fault, Faults};
 pub use person::{Answer, Decision, Opened, Person};
 pub use rbac::{BuiltInRole, Scope};
-pub use server::{Simulator, StartError};
+pub use server::{Holding, Simulator, StartError};
 pub use world::SubscriptionInfo;

@@ -4,7 +4,7 @@ mod handles;
 mod respond;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
@@ -12,6 +12,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
+pub use handles::Holding;
 use respond::{Ids, dated, reset, respond, truncated};
 
 use crate::calls::Call;
@@ -93,9 +94,13 @@ impl Incoming {
     }
 }
 
+/// The cloud that is answered for now.
+type Current = Mutex<Arc<State>>;
+
 /// A simulated cloud that runs.
 pub struct Simulator {
     pub(crate) state: Arc<State>,
+    current: Arc<Current>,
     handle: ServerHandle,
     address: SocketAddr,
 }
@@ -106,7 +111,8 @@ impl Simulator {
         let tls = config.tls.clone().map(|tls| server_config(&tls)).transpose()?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         let state = Arc::new(State::new(config).map_err(|_| StartError::Keys)?);
-        let shared = Arc::clone(&state);
+        let current = Arc::new(Mutex::new(Arc::clone(&state)));
+        let shared = Arc::clone(&current);
         let server = HttpServer::new(move || {
             App::new()
                 .app_data(web::Data::from(Arc::clone(&shared)))
@@ -128,7 +134,15 @@ impl Simulator {
         let server = server.run();
         let handle = server.handle();
         tokio::spawn(server);
-        Ok(Self { state, handle, address })
+        Ok(Self { state, current, handle, address })
+    }
+
+    /// Another cloud takes its place, at the same address and with the same signing keys: for tests of many.
+    pub fn begin_anew(&mut self, config: Config) {
+        let state = State::signing_with(Arc::clone(&self.state.keys), config);
+        state.set_base_url(self.base_url());
+        self.state = Arc::new(state);
+        *lock(&self.current) = Arc::clone(&self.state);
     }
 
     /// Stops listening.
@@ -216,7 +230,8 @@ impl Simulator {
     }
 }
 
-async fn answer(state: web::Data<State>, request: HttpRequest, body: web::Bytes) -> HttpResponse {
+async fn answer(current: web::Data<Current>, request: HttpRequest, body: web::Bytes) -> HttpResponse {
+    let state = Arc::clone(&lock(&current));
     let at = (state.config.clock)();
     let ids = Ids::of(&request);
     let incoming = Incoming::of(&state, &request, &body);

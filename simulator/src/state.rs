@@ -1,7 +1,7 @@
 //! What every answer is made from.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -25,6 +25,7 @@ pub(crate) struct Dials {
     /// How far Microsoft's clock is ahead of the configuration's.
     pub(crate) clock_skew: TimeDelta,
     pub(crate) replication: TimeDelta,
+    pub(crate) token_lifetime: Option<Duration>,
     pub(crate) page_size: usize,
     pub(crate) throttle: bool,
     /// Whether tokens stop working when they are revoked, not only when they expire.
@@ -35,7 +36,7 @@ pub(crate) struct Dials {
 pub(crate) struct State {
     pub(crate) config: Config,
     pub(crate) world: World,
-    pub(crate) keys: Keys,
+    pub(crate) keys: Arc<Keys>,
     pub(crate) directory: Mutex<Directory>,
     pub(crate) enrollments: Mutex<Enrollments>,
     pub(crate) codes: Mutex<HashMap<String, Code>>,
@@ -49,6 +50,10 @@ pub(crate) struct State {
 
 impl State {
     pub(crate) fn new(config: Config) -> Result<Self, StartKeysError> {
+        Ok(Self::signing_with(Arc::new(Keys::generate()?), config))
+    }
+
+    pub(crate) fn signing_with(keys: Arc<Keys>, config: Config) -> Self {
         let world = World::new(&config);
         let now = (config.clock)();
         let delta = |duration| TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX);
@@ -60,14 +65,15 @@ impl State {
             },
             clock_skew: TimeDelta::zero(),
             replication: delta(config.replication),
+            token_lifetime: config.token_lifetime,
             page_size: config.page_size.clamp(1, 1_000),
             throttle: config.throttle,
             continuous_access: false,
         };
         let directory = Directory::new(&world, config.client_secret.clone(), now);
-        Ok(Self {
+        Self {
             directory: Mutex::new(directory),
-            keys: Keys::generate()?,
+            keys,
             enrollments: Mutex::default(),
             codes: Mutex::default(),
             dials: Mutex::new(dials),
@@ -78,7 +84,7 @@ impl State {
             issued: Mutex::new(0),
             world,
             config,
-        })
+        }
     }
 
     /// The time at Microsoft.
@@ -100,7 +106,7 @@ impl State {
 
     /// Seconds that the next token lasts: 60 to 90 minutes unless it is set.
     pub(crate) fn token_lifetime(&self) -> i64 {
-        if let Some(lifetime) = self.config.token_lifetime {
+        if let Some(lifetime) = self.dials().token_lifetime {
             return i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX);
         }
         let mut issued = lock(&self.issued);

@@ -22,6 +22,7 @@ mod queue;
 mod readme;
 mod receipt;
 mod scan;
+mod schedules;
 mod sign_in;
 mod spilled;
 mod throttle;

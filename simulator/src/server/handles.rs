@@ -3,13 +3,33 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use super::{Simulator, StartError};
-use crate::rbac::{BuiltInRole, Propagation, Scope};
+use crate::rbac::{Assignment, BuiltInRole, Propagation, Scope};
 use crate::state::lock;
 use crate::world::guid;
+
+/// A role assignment of Tenantry's service principal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holding {
+    /// Its name.
+    pub name: Uuid,
+    /// The role.
+    pub role: BuiltInRole,
+    /// Who made it by a call; none: [`Simulator::grant`] did, or the seed.
+    pub assigned_by: Option<Uuid>,
+    /// From when a fresh token shows it, by Microsoft's clock.
+    pub works_from: DateTime<Utc>,
+}
+
+impl Holding {
+    fn of(one: &Assignment) -> Self {
+        let works_from = one.created.at + one.created.takes;
+        Self { name: one.name, role: one.role, assigned_by: one.created_by, works_from }
+    }
+}
 
 impl Simulator {
     /// Gives a role that works at once.
@@ -45,6 +65,14 @@ impl Simulator {
         let directory = lock(&self.state.directory);
         let Some(principal) = &directory.service_principal else { return 0 };
         directory.assignments.of(principal.object_id, Scope::Subscription(subscription)).count()
+    }
+
+    /// The role assignments that the service principal has at the subscription itself, as they were made.
+    pub fn holdings(&self, subscription: Uuid) -> Vec<Holding> {
+        let directory = lock(&self.state.directory);
+        let Some(principal) = &directory.service_principal else { return Vec::new() };
+        let held = directory.assignments.of(principal.object_id, Scope::Subscription(subscription));
+        held.map(Holding::of).collect()
     }
 
     /// Deletes Tenantry's service principal, as an administrator who removes the enterprise application does.
@@ -159,6 +187,11 @@ impl Simulator {
     /// The same: each its own time between these two.
     pub fn set_propagation_between(&self, at_least: TimeDelta, at_most: TimeDelta) {
         lock(&self.state.dials).propagation = Propagation { at_least, at_most };
+    }
+
+    /// How long access tokens last that are issued from now on; none: 60 to 90 minutes.
+    pub fn set_token_lifetime(&self, lifetime: Option<Duration>) {
+        lock(&self.state.dials).token_lifetime = lifetime;
     }
 
     /// How long each answer takes at least.

@@ -68,3 +68,16 @@ async fn calls_are_counted_and_the_oldest_are_forgotten() {
     cloud.simulator.clear_calls();
     assert_eq!(cloud.simulator.count_calls(|_| true), 0);
 }
+
+#[tokio::test]
+async fn a_cloud_that_begins_anew_has_another_world_and_remembers_nothing() {
+    let mut cloud = Cloud::start();
+    let (token, before) = (cloud.automation_token(ARM).await, cloud.simulator.tenant_id());
+
+    cloud.simulator.begin_anew(Config { seed: 8, ..Config::default() });
+
+    assert_eq!(cloud.simulator.count_calls(|_| true), 0);
+    assert_ne!(cloud.simulator.tenant_id(), before);
+    let refused = cloud.get(&token, SUBSCRIPTIONS).await;
+    assert_eq!((refused.status, cloud.simulator.count_calls(|call| call.path == "/subscriptions")), (401, 1));
+}

@@ -169,3 +169,17 @@ async fn each_takes_its_own_time_which_the_seed_decides() {
     assert_eq!(seconds_until_shown(7).await, first);
     assert_ne!(seconds_until_shown(8).await, first);
 }
+
+#[tokio::test]
+async fn a_test_is_told_what_is_held_by_whom_and_from_when_it_works() {
+    let (cloud, _, at) = with_a_reader().await;
+    let principal = cloud.simulator.service_principal_id().expect("created by the consent");
+    cloud.simulator.grant(principal, BuiltInRole::TagContributor, Scope::Subscription(at));
+
+    let held = cloud.simulator.holdings(at);
+
+    let owner = cloud.user_id("owner");
+    let told: Vec<_> = held.iter().map(|one| (one.role, one.assigned_by)).collect();
+    assert_eq!(told, [(READER, Some(owner)), (BuiltInRole::TagContributor, None)]);
+    assert_eq!(held[1].works_from - held[0].works_from, TimeDelta::minutes(3));
+}
