@@ -94,7 +94,7 @@ impl Incoming {
     }
 }
 
-/// The cloud that is answered for now.
+/// The cloud that answers.
 type Current = Mutex<Arc<State>>;
 
 /// A simulated cloud that runs.

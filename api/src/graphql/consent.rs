@@ -4,6 +4,7 @@ mod add_subscriptions;
 mod close_window;
 mod consents;
 mod follow_consent;
+mod open_windows;
 mod receipt;
 mod start_consent;
 mod verify_receipt;
@@ -22,6 +23,7 @@ pub use add_subscriptions::AddSubscriptions;
 pub use close_window::CloseWindow;
 pub use consents::Consents;
 pub use follow_consent::FollowConsent;
+pub use open_windows::{keep_windows_open, open_windows};
 pub use start_consent::StartConsent;
 pub use verify_receipt::VerifyReceipt;
 

@@ -7,13 +7,11 @@ mod planned_subscription;
 use std::time::Duration;
 
 use async_graphql::{Context, Object, Result, SimpleObject};
-use entity::consent::{self, State};
+use entity::consent;
 use entity::subscription;
 use migration::wall;
-use sea_orm::{ColumnTrait, DbErr, QueryFilter, QueryOrder, QuerySelect};
 use tokio::time::Instant;
 use tracing::Instrument;
-use uuid::Uuid;
 use worker::plan::{Aim, Asking, Extent, Inquiry, Window};
 use worker::window;
 
@@ -34,9 +32,6 @@ const PATIENCE: Duration = Duration::from_secs(6);
 
 /// How long questions are asked: their answers still have to come.
 const ASKING: Duration = Duration::from_secs(5);
-
-/// How many windows that are open are looked at for one that can be used.
-const WINDOWS: u64 = 10;
 
 /// A plan.
 pub struct Plan {
@@ -174,18 +169,4 @@ async fn ask_and_close(
         tracing::error!(consent.id = %consent.id, %error, "a window was not closed");
     }
     true
-}
-
-/// The window of `tenant` that stays open longest, if any is open.
-async fn open_window(scope: Scope<'_>, tenant_id: Uuid) -> Result<Option<consent::Model>, DbErr> {
-    let now = scope.services.clock.now();
-    let granted = scope
-        .owned::<consent::Entity>()
-        .filter(consent::Column::TenantId.eq(tenant_id))
-        .filter(consent::Column::State.eq(State::Granted))
-        .order_by_desc(consent::Column::WindowClosesAt)
-        .limit(WINDOWS)
-        .all(scope.database())
-        .await?;
-    Ok(granted.into_iter().find(|consent| consent.is_open(now)))
 }

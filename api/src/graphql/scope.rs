@@ -3,10 +3,12 @@
 use std::error::Error as StdError;
 
 use async_graphql::{Context, Error, Result};
-use entity::Owned;
 use entity::audit_event::Record;
+use entity::{Owned, Work, operation};
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, Select};
+use uuid::Uuid;
 
+use crate::consent::Asking;
 use crate::error::ErrorCode;
 use crate::permission::{Missing, Permission};
 use crate::services::Services;
@@ -55,6 +57,28 @@ impl<'a> Scope<'a> {
     /// A transaction that writes.
     pub async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
         self.services.begin().await
+    }
+
+    /// A consent that the viewer asks for, of the tenant that Microsoft knows by this id.
+    pub fn asking(&self, entra_tenant_id: Uuid, work: Work) -> Asking {
+        Asking {
+            organization_id: self.viewer.organization_id,
+            member_id: self.viewer.member_id,
+            entra_tenant_id,
+            work,
+            author: self.viewer.author(self.origin),
+        }
+    }
+
+    /// An operation that the viewer begins.
+    pub fn operation(&self, tenant_id: Uuid, consent_id: Option<Uuid>, work: Work) -> operation::Request {
+        operation::Request {
+            organization_id: self.viewer.organization_id,
+            member_id: self.viewer.member_id,
+            tenant_id,
+            consent_id,
+            work,
+        }
     }
 
     /// Writes into the audit that the viewer did what `record` says. Has to be the last thing that the transaction

@@ -1,6 +1,10 @@
 //! A change that is stopped when the old role is gone already: it is taken to its end, as nothing would be left.
 
-use super::*;
+use anyhow::Result;
+use serde_json::json;
+use simulator::Fault;
+
+use super::{Tenant, first};
 
 #[tokio::test]
 async fn cancelled_when_the_old_role_is_gone_the_new_one_stays() -> Result<()> {

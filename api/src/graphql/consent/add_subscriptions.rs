@@ -8,9 +8,10 @@ use sea_orm::{ColumnTrait, DatabaseTransaction, DbErr, QueryFilter, QuerySelect}
 use serde_json::json;
 use url::Url;
 use uuid::Uuid;
+use worker::window::READ;
 
-use super::Consent;
-use crate::consent::{Asking, ask_within};
+use super::{Consent, keep_windows_open};
+use crate::consent::ask_within;
 use crate::graphql::ids::Kind;
 use crate::graphql::operation::{Operation, announce};
 use crate::graphql::pager::check_length;
@@ -131,17 +132,12 @@ async fn begin(
         return Ok(Err(error));
     }
     let work = Work::Onboard { subscriptions };
-    let begun = if let Some(consent) = held_window(scope, tenant_id, &transaction).await? {
+    let open = keep_windows_open(scope, tenant_id, READ, &transaction).await?;
+    let begun = if let Some(consent) = open.into_iter().find(|consent| consent.work() == Work::Hold) {
         let operation = begin_in(scope, &consent, tenant_id, work, &transaction).await?;
         (consent, Next::Operation(Box::new(operation)))
     } else {
-        let asking = Asking {
-            organization_id: scope.viewer.organization_id,
-            member_id: scope.viewer.member_id,
-            entra_tenant_id: tenant.entra_tenant_id,
-            work,
-            author: scope.viewer.author(scope.origin),
-        };
+        let asking = scope.asking(tenant.entra_tenant_id, work);
         let (consent, url) = ask_within(scope.services, &transaction, asking, None).await?;
         (consent, Next::Consent(url))
     };
@@ -181,22 +177,6 @@ async fn check(
     Ok(Ok(()))
 }
 
-/// A consent of the tenant whose window is held open, for one more call at least. It stays so until the transaction
-/// ends.
-async fn held_window(
-    scope: Scope<'_>,
-    tenant_id: Uuid,
-    transaction: &DatabaseTransaction,
-) -> Result<Option<consent::Model>, DbErr> {
-    let now = scope.services.clock.now();
-    let open = consent::Entity::open_for(scope.viewer.organization_id, tenant_id, now);
-    let open = open.lock_exclusive().all(transaction).await?;
-    let is_held = |consent: &consent::Model| {
-        consent.work() == Work::Hold && consent.remaining(now) > worker::window::READ
-    };
-    Ok(open.into_iter().find(is_held))
-}
-
 /// The operation under `consent`; the same one, if it has not ended yet.
 async fn begin_in(
     scope: Scope<'_>,
@@ -214,13 +194,7 @@ async fn begin_in(
     if let Some(same) = under_way.into_iter().find(|operation| operation.work.as_ref() == Some(&work)) {
         return Ok(same);
     }
-    let request = operation::Request {
-        organization_id: scope.viewer.organization_id,
-        member_id: scope.viewer.member_id,
-        tenant_id,
-        consent_id: Some(consent.id),
-        work,
-    };
+    let request = scope.operation(tenant_id, Some(consent.id), work);
     let stored = worker::operations::store(transaction, request, scope.services.clock.now()).await?;
     let operation = stored.ok_or(DbErr::RecordNotInserted)?;
     let record = Record::of(Action::OnboardingStarted, ObjectKind::Tenant, tenant_id).after(json!({

@@ -5,9 +5,11 @@ use entity::{organization, subscription};
 use sea_orm::{ColumnTrait, DbErr, QueryFilter};
 use uuid::Uuid;
 use worker::plan::{Aim, Extent};
+use worker::window::READ;
 
-use super::{Draft, Plan, draw, open_window};
+use super::{Draft, Plan, draw};
 use crate::error::ErrorCode;
+use crate::graphql::consent::open_windows;
 use crate::graphql::ids::Kind;
 use crate::graphql::pager::check_length;
 use crate::graphql::scope::{Scope, internal, or_null};
@@ -77,7 +79,7 @@ async fn draft(
     let organization =
         organization::Entity::by_ids(&[scope.viewer.organization_id]).one(scope.database()).await?;
     let keep_reader = organization.is_some_and(|organization| organization.keep_reader);
-    let consent = open_window(scope, tenant_id).await?;
+    let consent = open_windows(scope, tenant_id, READ).await?.into_iter().next();
     let aim = Aim::Change { level: level.into(), keep_reader };
     Ok(Draft { aim, subscriptions, extent: Extent::Named, consent })
 }

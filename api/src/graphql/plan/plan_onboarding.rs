@@ -5,9 +5,11 @@ use entity::{Work, consent, subscription, tenant};
 use sea_orm::{ColumnTrait, DbErr, QueryFilter};
 use uuid::Uuid;
 use worker::plan::{Aim, Extent};
+use worker::window::READ;
 
-use super::{Draft, Plan, draw, open_window};
+use super::{Draft, Plan, draw};
 use crate::error::ErrorCode;
+use crate::graphql::consent::open_windows;
 use crate::graphql::ids::Kind;
 use crate::graphql::scope::{Scope, internal, or_null};
 use crate::permission::Permission;
@@ -86,7 +88,7 @@ async fn draft(
     let now = scope.services.clock.now();
     let consent = match (consent, &tenant) {
         (Some(consent), _) => Some(consent).filter(|consent| consent.is_open(now)),
-        (None, Some(tenant)) => open_window(scope, tenant.id).await?,
+        (None, Some(tenant)) => open_windows(scope, tenant.id, READ).await?.into_iter().next(),
         (None, None) => None,
     };
     Ok(Some(Draft { aim: Aim::Onboard, subscriptions, extent, consent }))

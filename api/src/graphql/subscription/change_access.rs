@@ -3,13 +3,15 @@
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use entity::audit_event::{Action, ObjectKind, Record};
 use entity::subscription::{self, AccessLevel as Level};
-use entity::{Work, consent, operation, operation_step, tenant};
+use entity::{Work, operation, operation_step, tenant};
 use sea_orm::{ActiveEnum, ColumnTrait, DatabaseTransaction, DbErr, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::json;
 use uuid::Uuid;
+use worker::access::SWAP;
 
 use super::{AccessLevel, AzureSubscription};
-use crate::consent::{Asking, ask};
+use crate::consent::ask;
+use crate::graphql::consent::keep_windows_open;
 use crate::graphql::operation::{Operation, announce};
 use crate::graphql::scope::{Scope, internal, or_null};
 use crate::graphql::stored::{Identified, object};
@@ -120,19 +122,14 @@ async fn begin(
     if let Some(same) = under_way(scope, named.tenant_id, &work, &transaction).await? {
         return Ok(Ok(same));
     }
-    let window = open_window(scope, named.tenant_id, &transaction).await?;
+    let windows = keep_windows_open(scope, named.tenant_id, SWAP, &transaction).await?;
+    let window = windows.into_iter().next();
     let swaps_roles = named.swaps_roles(level) || are_changing(ids, &transaction).await?;
     if swaps_roles && window.is_none() {
         transaction.rollback().await?;
         return consent_needed(scope, named.tenant_id, work).await.map(Err);
     }
-    let request = operation::Request {
-        organization_id: scope.viewer.organization_id,
-        member_id: scope.viewer.member_id,
-        tenant_id: named.tenant_id,
-        consent_id: window.map(|consent| consent.id),
-        work,
-    };
+    let request = scope.operation(named.tenant_id, window.map(|consent| consent.id), work);
     let stored = worker::operations::store(&transaction, request, scope.services.clock.now()).await?;
     let operation = stored.ok_or_else(|| DbErr::RecordNotInserted)?;
     let record = Record::of(Action::AccessChangeStarted, ObjectKind::Tenant, named.tenant_id).after(json!({
@@ -210,31 +207,12 @@ async fn named(scope: Scope<'_>, ids: &[Uuid]) -> Result<Result<Named, UserError
     Ok(Ok(Named { tenant_id, levels }))
 }
 
-/// A consent whose window is open for long enough to swap roles. It stays so until the transaction ends.
-async fn open_window(
-    scope: Scope<'_>,
-    tenant_id: Uuid,
-    transaction: &DatabaseTransaction,
-) -> Result<Option<consent::Model>, DbErr> {
-    let now = scope.services.clock.now();
-    let open = consent::Entity::open_for(scope.viewer.organization_id, tenant_id, now);
-    let open = open.lock_exclusive().one(transaction).await?;
-    Ok(open.filter(|consent| consent.remaining(now) >= worker::access::SWAP))
-}
-
 /// Asks for the consent that the change needs; the change begins once it is granted.
 async fn consent_needed(scope: Scope<'_>, tenant_id: Uuid, work: Work) -> Result<UserError, DbErr> {
     let tenant = scope.owned::<tenant::Entity>().filter(tenant::Column::Id.eq(tenant_id));
     let tenant = tenant.one(scope.database()).await?;
     let tenant = tenant.ok_or_else(|| DbErr::RecordNotFound("the tenant of a subscription".to_owned()))?;
-    let asking = Asking {
-        organization_id: scope.viewer.organization_id,
-        member_id: scope.viewer.member_id,
-        entra_tenant_id: tenant.entra_tenant_id,
-        work,
-        author: scope.viewer.author(scope.origin),
-    };
-    let (_, url) = ask(scope.services, asking).await?;
+    let (_, url) = ask(scope.services, scope.asking(tenant.entra_tenant_id, work)).await?;
     let message = "Roles are changed as a user who may assign them, and no consent window is open for that. Let an \
                    owner of the subscriptions consent at `consentUrl`; the change then begins by itself.";
     Ok(UserError::needs_consent("subscriptionIds", message, url.into()))

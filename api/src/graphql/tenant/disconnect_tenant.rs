@@ -9,10 +9,12 @@ use sea_orm::{
 };
 use serde_json::json;
 use uuid::Uuid;
+use worker::window::CHANGE;
 
 use super::Tenant;
 use super::plan_disconnect::DisconnectPlan;
-use crate::consent::Asking;
+use crate::consent::ask;
+use crate::graphql::consent::keep_windows_open;
 use crate::graphql::operation::{Operation, announce};
 use crate::graphql::scope::{Scope, internal, or_null};
 use crate::graphql::stored::{Identified, object};
@@ -25,8 +27,8 @@ use crate::permission::Permission;
 pub enum DisconnectedData {
     /// Subscriptions, resources and tags stay as they are.
     Keep,
-    /// Subscriptions, resources, tags and role assignments are deleted; operations, consents, receipts and the
-    /// audit stay. What Tenantry created in Azure and could not remove is remembered until it is removed.
+    /// Subscriptions, resources, tags and role assignments are deleted, and the steps of operations with the
+    /// subscription that they are about; operations, consents, receipts and the audit stay. What Tenantry created in Azure and could not remove is remembered until it is removed.
     Delete,
 }
 
@@ -176,8 +178,8 @@ impl Request<'_> {
         let ours = role_assignment::Entity::ours(organization_id, self.id).count(&transaction).await?;
         let is_first = tenant.state != tenant::State::Disconnected;
         let deletes_more = self.delete_data && tenant.deleting_since.is_none() && tenant.deleted_at.is_none();
-        let window = self.open_window(&transaction).await?;
-        match window {
+        let windows = keep_windows_open(self.scope, self.id, CHANGE, &transaction).await?;
+        match windows.into_iter().next() {
             Some(consent) if is_first || ours > 0 => self.begin_in(transaction, consent).await.map(Ok),
             None if is_first && ours > 0 && !without_window => {
                 Ok(Err(Refusal::NeedsConsent(tenant.entra_tenant_id)))
@@ -200,29 +202,12 @@ impl Request<'_> {
             .await
     }
 
-    /// The consent whose window is open for longest, if there is room for a call. It cannot be closed until the
-    /// transaction ends, and then there is something to do in it.
-    async fn open_window(&self, transaction: &DatabaseTransaction) -> Result<Option<consent::Model>, DbErr> {
-        let now = self.scope.services.clock.now();
-        let organization_id = self.scope.viewer.organization_id;
-        let open = consent::Entity::open_for(organization_id, self.id, now);
-        let found = open.limit(1).lock_exclusive().one(transaction).await?;
-        Ok(found.filter(|consent| consent.remaining(now) > worker::window::CHANGE))
-    }
-
     async fn begin_in(
         &self,
         transaction: DatabaseTransaction,
         consent: consent::Model,
     ) -> Result<Begun, DbErr> {
-        let viewer = self.scope.viewer;
-        let request = operation::Request {
-            organization_id: viewer.organization_id,
-            member_id: viewer.member_id,
-            tenant_id: self.id,
-            consent_id: Some(consent.id),
-            work: self.work(),
-        };
+        let request = self.scope.operation(self.id, Some(consent.id), self.work());
         let now = self.scope.services.clock.now();
         let stopped = self.others(&transaction).await?;
         let operation = worker::operations::store(&transaction, request, now).await?;
@@ -272,15 +257,8 @@ impl Request<'_> {
     }
 
     async fn ask_for_consent(&self, entra_tenant_id: Uuid) -> Result<UserError, DbErr> {
-        let viewer = self.scope.viewer;
-        let asking = Asking {
-            organization_id: viewer.organization_id,
-            member_id: viewer.member_id,
-            entra_tenant_id,
-            work: self.work(),
-            author: viewer.author(self.scope.origin),
-        };
-        let (_, url) = crate::consent::ask(self.scope.services, asking).await?;
+        let asking = self.scope.asking(entra_tenant_id, self.work());
+        let (_, url) = ask(self.scope.services, asking).await?;
         let message = "Removing role assignments takes a consent window, and none is open. Ask an owner of the \
              subscriptions to consent at consentUrl within ten minutes: the tenant is disconnected then. Or \
              disconnect withoutWindow, and remove by hand what the plan says.";

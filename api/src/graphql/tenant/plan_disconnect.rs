@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object, Result, SimpleObject};
 use entity::role_assignment::{self, Origin};
-use entity::{consent, tenant};
+use entity::tenant;
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, DbErr, QueryFilter, QueryOrder, QuerySelect, Select};
+use sea_orm::{ColumnTrait, QueryFilter, Select};
 use uuid::Uuid;
+use worker::window::CHANGE;
 
 use super::Tenant;
 use crate::graphql::batch::Batch;
+use crate::graphql::consent::open_windows;
 use crate::graphql::failure::FixableBy;
 use crate::graphql::pager::{Connection, KeyOf, OrderDirection, Paging, Sort, page};
 use crate::graphql::scalars::DateTime;
@@ -95,8 +97,8 @@ impl DisconnectPlan {
     async fn window_closes_at(&self, ctx: &Context<'_>) -> Option<DateTime> {
         let closes_at = async {
             let scope = Scope::of(ctx, Permission::ReadInventory)?;
-            let found = open_window(scope, self.row.id).await.map_err(|error| internal(&error))?;
-            Ok(found.and_then(|consent| consent.window_closes_at).map(Into::into))
+            let open = open_windows(scope, self.row.id, CHANGE).await.map_err(|error| internal(&error))?;
+            Ok(open.first().and_then(|consent| consent.window_closes_at).map(Into::into))
         };
         or_null(ctx, closes_at.await)
     }
@@ -230,13 +232,4 @@ impl PlannedRoleAssignment {
         let arm_id = &self.row.arm_id;
         (self.row.origin == Origin::Ours).then(|| format!("az role assignment delete --ids \"{arm_id}\""))
     }
-}
-
-/// The consent of the tenant whose window is open for longest.
-async fn open_window(scope: Scope<'_>, tenant_id: Uuid) -> Result<Option<consent::Model>, DbErr> {
-    let now = scope.services.clock.now();
-    let organization_id = scope.viewer.organization_id;
-    let open = consent::Entity::open_for(organization_id, tenant_id, now);
-    let found = open.order_by_asc(consent::Column::Id).limit(1).one(scope.database()).await?;
-    Ok(found.filter(|consent| consent.is_open(now)))
 }

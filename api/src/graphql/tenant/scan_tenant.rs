@@ -99,13 +99,7 @@ async fn begin(scope: Scope<'_>, tenant_id: Uuid) -> Result<Result<operation::Mo
     if !can_read_any(scope, tenant_id, &transaction).await? {
         return nothing();
     }
-    let request = operation::Request {
-        organization_id: scope.viewer.organization_id,
-        member_id: scope.viewer.member_id,
-        tenant_id,
-        consent_id: None,
-        work: Work::Scan,
-    };
+    let request = scope.operation(tenant_id, None, Work::Scan);
     let stored = worker::operations::store(&transaction, request, scope.services.clock.now()).await?;
     let Some(operation) = stored else { return nothing() };
     let record = Record::of(Action::ScanStarted, ObjectKind::Tenant, tenant_id).after(json!({
