@@ -13,7 +13,7 @@ use std::sync::Arc;
 use async_graphql::{Context, Enum, ID, Object, Result};
 use entity::{subscription, tenant};
 use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ColumnTrait, DbErr, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, DatabaseTransaction, DbErr, QueryFilter, QuerySelect};
 use uuid::Uuid;
 
 pub use check_tenant::CheckTenant;
@@ -159,6 +159,24 @@ impl Tenant {
         let paging = Paging { first, after, last, before };
         list(ctx, Some(self.row.id), filter.unwrap_or_default(), order, &paging).await
     }
+}
+
+/// The tenant, if something may be begun in it. Whoever begins something else in it waits until the transaction ends,
+/// and then finds what was begun.
+pub async fn lock_connected(
+    scope: Scope<'_>,
+    tenant_id: Uuid,
+    transaction: &DatabaseTransaction,
+) -> Result<Result<tenant::Model, UserError>, DbErr> {
+    let found = scope.owned::<tenant::Entity>().filter(tenant::Column::Id.eq(tenant_id));
+    let Some(tenant) = found.lock_exclusive().one(transaction).await? else {
+        let message = "There is no such tenant in your organization.";
+        return Ok(Err(UserError::new(UserErrorCode::NotFound, "tenantId", message)));
+    };
+    Ok(match not_connected(&tenant, "tenantId") {
+        Some(error) => Err(error),
+        None => Ok(tenant),
+    })
 }
 
 /// Why nothing may be begun in a tenant, if it is not connected.

@@ -40,7 +40,9 @@ struct Ledger<'a> {
 /// Stores what a look found. What changed in the meantime is left to the next one.
 pub(crate) async fn store(context: &Context, tenant: &tenant::Model, sight: Sight) -> Result<(), JobError> {
     let transaction = transaction::begin(&context.database).await?;
-    let Some(ledger) = Ledger::open(context, &transaction, tenant).await? else { return Ok(()) };
+    let Some(ledger) = Ledger::open(context, &transaction, tenant.organization_id, tenant.id).await? else {
+        return Ok(());
+    };
     if !ledger.tenant.state.is_checked() {
         return Ok(());
     }
@@ -110,7 +112,8 @@ pub(crate) async fn after_operation(
         steps.iter().filter(|step| step.scanned).map(|step| step.subscription_id).collect();
     let lost: Vec<_> = steps.iter().filter(|step| is_lost(step)).map(|step| step.subscription_id).collect();
     let transaction = transaction::begin(&context.database).await?;
-    let Some(ledger) = Ledger::of(context, &transaction, operation).await? else { return Ok(false) };
+    let ledger = Ledger::open(context, &transaction, operation.organization_id, operation.tenant_id).await?;
+    let Some(ledger) = ledger else { return Ok(false) };
     if ledger.tenant.state == State::Disconnected {
         // It was disconnected while this was going on.
         disconnect::take_levels(&transaction, &ledger.tenant, ledger.now).await?;
@@ -159,7 +162,7 @@ pub(crate) async fn again(
     transaction: &DatabaseTransaction,
     tenant: &tenant::Model,
 ) -> Result<(), JobError> {
-    if let Some(ledger) = Ledger::open(context, transaction, tenant).await? {
+    if let Some(ledger) = Ledger::open(context, transaction, tenant.organization_id, tenant.id).await? {
         ledger.replace(|_| false, Vec::new(), <tenant::ActiveModel as Default>::default()).await?;
     }
     Ok(())
@@ -178,22 +181,6 @@ pub(crate) async fn forget(transaction: &DatabaseTransaction, tenant: &tenant::M
 impl<'a> Ledger<'a> {
     /// What is known of the tenant, which nobody else can change until the transaction ends.
     async fn open(
-        context: &'a Context,
-        transaction: &'a DatabaseTransaction,
-        tenant: &tenant::Model,
-    ) -> Result<Option<Self>, DbErr> {
-        Self::load(context, transaction, tenant.organization_id, tenant.id).await
-    }
-
-    async fn of(
-        context: &'a Context,
-        transaction: &'a DatabaseTransaction,
-        operation: &operation::Model,
-    ) -> Result<Option<Self>, DbErr> {
-        Self::load(context, transaction, operation.organization_id, operation.tenant_id).await
-    }
-
-    async fn load(
         context: &'a Context,
         transaction: &'a DatabaseTransaction,
         organization_id: Uuid,

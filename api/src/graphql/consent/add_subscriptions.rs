@@ -3,8 +3,8 @@
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use entity::audit_event::{Action, ObjectKind, Record};
 use entity::subscription::{self, AccessLevel};
-use entity::{Work, consent, operation, tenant};
-use sea_orm::{ColumnTrait, DatabaseTransaction, DbErr, QueryFilter, QuerySelect};
+use entity::{Work, consent, operation};
+use sea_orm::{ColumnTrait, DatabaseTransaction, DbErr, QueryFilter};
 use serde_json::json;
 use url::Url;
 use uuid::Uuid;
@@ -17,7 +17,7 @@ use crate::graphql::operation::{Operation, announce};
 use crate::graphql::pager::check_length;
 use crate::graphql::scope::{Scope, internal, or_null};
 use crate::graphql::stored::object;
-use crate::graphql::tenant::not_connected;
+use crate::graphql::tenant::lock_connected;
 use crate::graphql::user_error::{Outcome, UserError, UserErrorCode, halves};
 use crate::permission::Permission;
 
@@ -119,15 +119,10 @@ async fn begin(
     subscriptions: Vec<Uuid>,
 ) -> Result<Result<Begun, UserError>, DbErr> {
     let transaction = scope.begin().await?;
-    // Whoever asks at the same time waits here, and then finds the operation that we began.
-    let tenant = scope.owned::<tenant::Entity>().filter(tenant::Column::Id.eq(tenant_id)).lock_exclusive();
-    let Some(tenant) = tenant.one(&transaction).await? else {
-        let message = "There is no such tenant in your organization.";
-        return Ok(Err(UserError::new(UserErrorCode::NotFound, "tenantId", message)));
+    let tenant = match lock_connected(scope, tenant_id, &transaction).await? {
+        Ok(tenant) => tenant,
+        Err(error) => return Ok(Err(error)),
     };
-    if let Some(error) = not_connected(&tenant, "tenantId") {
-        return Ok(Err(error));
-    }
     if let Err(error) = check(scope, tenant_id, &subscriptions, &transaction).await? {
         return Ok(Err(error));
     }

@@ -1,15 +1,15 @@
 //! The mutation `scanTenant`: takes inventory of what is already granted.
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+use entity::Work;
 use entity::audit_event::{Action, ObjectKind, Record};
 use entity::operation::{self, Kind, State};
 use entity::subscription::{self, AccessLevel};
-use entity::{Work, tenant};
-use sea_orm::{ColumnTrait, DatabaseTransaction, DbErr, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, DatabaseTransaction, DbErr, QueryFilter, QueryOrder};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Tenant, not_connected};
+use super::{Tenant, lock_connected};
 use crate::graphql::operation::{Operation, announce};
 use crate::graphql::scope::{Scope, internal, or_null};
 use crate::graphql::stored::{Identified, object};
@@ -80,13 +80,7 @@ async fn scan(ctx: &Context<'_>, tenant_id: &ID) -> Outcome<operation::Model> {
 
 async fn begin(scope: Scope<'_>, tenant_id: Uuid) -> Result<Result<operation::Model, UserError>, DbErr> {
     let transaction = scope.begin().await?;
-    // Whoever asks at the same time waits here, and then finds the scan that we began.
-    let tenant = scope.owned::<tenant::Entity>().filter(tenant::Column::Id.eq(tenant_id)).lock_exclusive();
-    let Some(tenant) = tenant.one(&transaction).await? else {
-        let message = "There is no such tenant in your organization.";
-        return Ok(Err(UserError::new(UserErrorCode::NotFound, "tenantId", message)));
-    };
-    if let Some(error) = not_connected(&tenant, "tenantId") {
+    if let Err(error) = lock_connected(scope, tenant_id, &transaction).await? {
         return Ok(Err(error));
     }
     if let Some(under_way) = under_way(scope, tenant_id, &transaction).await? {
