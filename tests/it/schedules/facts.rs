@@ -25,6 +25,8 @@ pub struct Facts {
     pub levels: BTreeMap<Uuid, AccessLevel>,
     /// What Azure holds, by subscription.
     pub holdings: BTreeMap<Uuid, Vec<Holding>>,
+    /// Roles that our service principal has above a subscription.
+    above: BTreeMap<Uuid, Vec<BuiltInRole>>,
     /// Subscriptions that are still in the tenant.
     pub here: BTreeSet<Uuid>,
 }
@@ -58,6 +60,7 @@ impl Facts {
             rows: by_subscription(rows, &azure, |row| row.subscription_id),
             levels: known.iter().map(|one| (one.azure_subscription_id, one.access_level)).collect(),
             holdings: holdings.collect(),
+            above: stage.others.borrow().above.clone(),
             here: stage.simulator.subscriptions().iter().map(|one| one.id).collect(),
         })
     }
@@ -70,6 +73,12 @@ impl Facts {
     /// The roles that are held there, whoever assigned them.
     pub fn roles(&self, at: Uuid) -> Vec<BuiltInRole> {
         self.holdings.get(&at).into_iter().flatten().map(|held| held.role).collect()
+    }
+
+    /// The roles that work there, those from above too.
+    pub fn effective(&self, at: Uuid) -> Vec<BuiltInRole> {
+        let above = self.above.get(&at).into_iter().flatten().copied();
+        self.roles(at).into_iter().chain(above).collect()
     }
 
     /// Names of the assignments that our rows say are ours.

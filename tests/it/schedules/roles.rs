@@ -143,7 +143,7 @@ fn repeated(
     faults: &mut Vec<String>,
 ) {
     let others = stage.others.borrow();
-    let had = has(stage, before, at);
+    let had = before.effective(at);
     let is_done = match wish.level {
         None => reads(&had) && before.levels.get(&at).is_some_and(|level| *level != AccessLevel::None),
         Some(level) => {
@@ -171,7 +171,7 @@ fn changed(stage: &Stage, before: &Facts, after: &Facts, at: Uuid, faults: &mut 
     let is_taken = others.taken.contains(&at);
     let names = |facts: &Facts| facts.ours(at).map(|held| held.name).collect::<BTreeSet<_>>();
     let (was, is) = (names(before), names(after));
-    let has = has(stage, after, at);
+    let has = after.effective(at);
     let needed = needed(level, stage.world.keeps_reader);
     let left = || format!("{outcome:?} at {at} left {:?}, {was:?} before, {step:?}", after.holdings.get(&at));
     match outcome {
@@ -230,17 +230,11 @@ fn rolled_back(
         faults.push(format!("rolled back at {at}, and left behind: {:?}, {step:?}", is.difference(was)));
     }
     let level = before.levels.get(&at).copied().unwrap_or(AccessLevel::None);
-    let had = self::has(stage, before, at);
+    let had = before.effective(at);
     let mut lost = needed(level, stage.world.keeps_reader).iter().filter(|role| had.contains(role));
     if !is_taken && lost.any(|role| !has.contains(role)) {
         faults.push(format!("rolled back at {at}, and lost what was held: {had:?} {has:?}, {step:?}"));
     }
-}
-
-/// The roles that are held there and above.
-fn has(stage: &Stage, facts: &Facts, at: Uuid) -> Vec<BuiltInRole> {
-    let above = stage.others.borrow().above.get(&at).cloned().unwrap_or_default();
-    facts.roles(at).into_iter().chain(above).collect()
 }
 
 fn reads(roles: &[BuiltInRole]) -> bool {
