@@ -73,6 +73,9 @@ pub struct Query(
     tenant::PlanDisconnect,
     plan::PlanOnboarding,
     plan::PlanAccessChange,
+    resource::Facets,
+    resource::TagCoverages,
+    resource::TagNames,
 );
 
 /// What can be started or stopped. Each says which role it needs of a member, and which
@@ -116,7 +119,7 @@ pub struct LiveQuery(operation::FollowOperation, consent::FollowConsent);
 pub fn schema(services: Option<Services>) -> Schema {
     let schema = Schema::build(Query::default(), Mutation::default(), LiveQuery::default());
     match services {
-        Some(services) => schema.data(services).finish(),
+        Some(services) => schema.data(services).data(resource::Counts::default()).finish(),
         None => schema.finish(),
     }
 }

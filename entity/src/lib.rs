@@ -15,6 +15,7 @@ pub mod enrollment_key;
 pub mod estimate;
 pub mod failure;
 pub mod health_reason;
+pub mod inventory_version;
 pub mod invitation;
 pub mod member;
 pub mod operation;

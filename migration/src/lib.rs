@@ -7,6 +7,7 @@ mod m20261126_000006_data_keys;
 mod m20261126_000007_window;
 mod m20261126_000008_health;
 mod m20261126_000009_owner_links;
+mod m20261126_000012_facets;
 pub mod wall;
 
 use std::time::Duration;
@@ -30,6 +31,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000007_window::Migration),
             Box::new(m20261126_000008_health::Migration),
             Box::new(m20261126_000009_owner_links::Migration),
+            Box::new(m20261126_000012_facets::Migration),
         ]
     }
 }

@@ -80,6 +80,12 @@ fn size(argument: &str, asked: i32) -> Result<u64> {
     }
 }
 
+/// How many of a list that has no cursors are asked for.
+pub fn size_or_default(first: Option<i32>) -> Result<usize> {
+    let size = first.map_or(Ok(DEFAULT), |first| size("first", first))?;
+    Ok(usize::try_from(size).unwrap_or(LARGEST))
+}
+
 /// Refuses a list that is longer than the largest page: each of its items is bound to a statement.
 pub fn check_length<T>(argument: &str, given: &[T]) -> Result<()> {
     let count = given.len();

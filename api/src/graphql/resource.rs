@@ -1,8 +1,14 @@
 //! A resource: an ARM resource, as inventoried.
 
+mod counts;
+mod each;
+mod facets;
 mod filter;
 mod resources;
+mod search;
+mod tag_coverage;
 mod tag_filter;
+mod tag_names;
 
 use std::sync::Arc;
 
@@ -10,8 +16,12 @@ use async_graphql::{Context, ID, Object, Result, SimpleObject};
 use entity::resource;
 use uuid::Uuid;
 
+pub use counts::Counts;
+pub use facets::Facets;
 pub use filter::ResourceFilter;
-pub use resources::{ResourceOrder, Resources, list};
+pub use resources::{Asked, ResourceOrder, Resources, list};
+pub use tag_coverage::TagCoverages;
+pub use tag_names::TagNames;
 
 use super::batch::Batch;
 use super::ids::Kind;

@@ -5,7 +5,7 @@ use chrono::{SecondsFormat, Utc};
 use uuid::Uuid;
 
 /// A moment in UTC, as RFC 3339 writes it: `2026-11-24T09:30:00Z`.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct DateTime(chrono::DateTime<Utc>);
 
 impl From<chrono::DateTime<Utc>> for DateTime {

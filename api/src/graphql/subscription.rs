@@ -21,7 +21,7 @@ use super::failure::Failure;
 use super::ids::Kind;
 use super::int;
 use super::pager::{Connection, Paging};
-use super::resource::{Resource, ResourceFilter, ResourceOrder};
+use super::resource::{Asked, Resource, ResourceFilter, ResourceOrder};
 use super::scalars::{DateTime, Guid};
 use super::scope::{Scope, or_null};
 use super::stored::{Identified, Row, Stored};
@@ -196,6 +196,7 @@ impl AzureSubscription {
         #[graphql(desc = "Which of them; all that are not deleted by default.")] filter: Option<
             ResourceFilter,
         >,
+        #[graphql(desc = "Words that they have to have: see `resources`.")] search: Option<String>,
         #[graphql(desc = "In which order.", default)] order: ResourceOrder,
         #[graphql(desc = "How many, from the start: at most 500; 50 if neither this nor `last` is given.")]
         first: Option<i32>,
@@ -204,6 +205,7 @@ impl AzureSubscription {
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<Connection<Resource>> {
         let paging = Paging { first, after, last, before };
-        super::resource::list(ctx, Some(self.row.id), &filter.unwrap_or_default(), order, &paging).await
+        let asked = Asked { filter: filter.unwrap_or_default(), search };
+        super::resource::list(ctx, Some(self.row.id), &asked, order, &paging).await
     }
 }

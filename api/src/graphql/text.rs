@@ -10,20 +10,32 @@ use crate::error::ErrorCode;
 
 /// A column in lower case. It is `to_ascii_lowercase` in Rust.
 pub fn folded(backend: DbBackend, column: impl ColumnTrait) -> Expr {
-    let column = Expr::col(column.as_column_ref());
+    folded_text(backend, Expr::col(column.as_column_ref()))
+}
+
+/// A text in lower case, likewise.
+pub fn folded_text(backend: DbBackend, text: Expr) -> Expr {
     if backend == DbBackend::Postgres {
-        Expr::cust_with_expr("lower($1 collate \"C\")", column)
+        Expr::cust_with_expr("lower($1 collate \"C\")", text)
     } else {
-        Expr::cust_with_expr("lower(?)", column)
+        Expr::cust_with_expr("lower(?)", text)
     }
 }
 
 /// Holds where the column has `part` in it, in whichever case. There is no pattern, so nothing to escape.
 pub fn contains(backend: DbBackend, column: impl ColumnTrait, argument: &str, part: &str) -> Result<Expr> {
     check(argument, part)?;
-    let position = if backend == DbBackend::Postgres { "strpos" } else { "instr" };
-    let position = Func::cust(position).arg(folded(backend, column)).arg(part.to_ascii_lowercase());
-    Ok(Expr::from(position).gt(0))
+    Ok(within(backend, folded(backend, column), &part.to_ascii_lowercase()))
+}
+
+/// Holds where the text has `part` in it, in this case.
+pub fn within(backend: DbBackend, text: Expr, part: &str) -> Expr {
+    Expr::from(Func::cust(position(backend)).arg(text).arg(part)).gt(0)
+}
+
+/// The function that tells where a text is in another.
+fn position(backend: DbBackend) -> &'static str {
+    if backend == DbBackend::Postgres { "strpos" } else { "instr" }
 }
 
 /// Refuses a text that no database can hold.

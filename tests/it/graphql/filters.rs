@@ -61,14 +61,15 @@ const SECOND: [Given; 1] = [Given {
     deleted: false,
 }];
 
-struct World {
-    stage: Stage,
-    viewer: Viewer,
+/// Some resources in two subscriptions of two tenants.
+pub struct World {
+    pub stage: Stage,
+    pub viewer: Viewer,
     /// By name.
-    ids: Value,
+    pub ids: Value,
 }
 
-async fn world() -> Result<World> {
+pub async fn world() -> Result<World> {
     let stage = Stage::start().await?;
     let viewer = stage.viewer().await?;
     let (first_tenant, second_tenant) = (stage.tenant(viewer).await?, stage.tenant(viewer).await?);
@@ -85,7 +86,7 @@ async fn world() -> Result<World> {
 
 impl World {
     /// The names of the resources that `filter` lets through, in order.
-    async fn names(&self, filter: &Value) -> Result<Vec<String>> {
+    pub async fn names(&self, filter: &Value) -> Result<Vec<String>> {
         let query =
             "query($filter: ResourceFilter) { resources(filter: $filter) { totalCount nodes { name } } }";
         let data = self.stage.ask(self.viewer, query, json!({ "filter": filter })).await?;
@@ -141,6 +142,11 @@ async fn by_tags_whose_names_fold_and_whose_values_do_not() -> Result<()> {
             &["100%_disk", "web-02"],
         ),
         (json!([{ "name": "quote\"d", "value": "it's; drop -- \\ \n{}" }]), &["100%_disk"]),
+        (json!([{ "name": "ENV", "value": "pr", "match": "STARTS_WITH" }]), &["web-02"]),
+        (json!([{ "name": "env", "value": "", "match": "STARTS_WITH" }]), &["100%_disk", "Web-01", "web-02"]),
+        (json!([{ "name": "env", "value": "ro", "match": "CONTAINS" }]), &["Web-01", "web-02"]),
+        (json!([{ "name": "quote\"d", "value": "\\ \n", "match": "CONTAINS" }]), &["100%_disk"]),
+        (json!([{ "name": "env", "value": "env", "match": "CONTAINS" }]), &[]),
         (json!([]), &["100%_disk", "other", "plain", "Web-01", "web-02"]),
     ] {
         assert_eq!(world.names(&json!({ "tags": tags })).await?, names, "{tags}");

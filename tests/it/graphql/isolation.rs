@@ -45,7 +45,8 @@ async fn world(stage: &Stage) -> Result<(Viewer, BTreeMap<&'static str, String>)
     let viewer = stage.viewer().await?;
     let tenant = stage.tenant(viewer).await?;
     let subscription = stage.subscription(&tenant, "one").await?;
-    stage.resources(&subscription, &[Given { name: "vm", ..Given::default() }]).await?;
+    let tagged = Given { name: "vm", tags: &[("env", "prod")], ..Given::default() };
+    stage.resources(&subscription, &[tagged]).await?;
     let operation = stage.onboarding(viewer, &tenant, State::Running).await?;
     let access_token = stage.access_token(viewer).await?;
     let invitation = stage.invitation(viewer).await?;

@@ -3,16 +3,17 @@
 use async_graphql::{Context, Enum, InputObject, Object, Result};
 use entity::resource::{self, Column};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, QueryFilter};
+use sea_orm::{ColumnTrait, QueryFilter, Select};
 use uuid::Uuid;
 
-use super::{Resource, ResourceFilter};
+use super::{Resource, ResourceFilter, search};
 use crate::graphql::pager::{Connection, KeyOf, OrderDirection, Paging, Sort, page};
 use crate::graphql::scope::Scope;
-use crate::graphql::text::folded;
+use crate::graphql::text::{folded, folded_text};
 use crate::permission::Permission;
 
-/// What resources can be ordered by.
+/// What resources can be ordered by. Each order has an index; `azureCreatedAt` and `azureChangedAt` are none, since not
+/// every source of a scan tells them.
 #[derive(Enum, Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[graphql(name = "ResourceOrderField")]
 pub enum ResourceOrderField {
@@ -23,6 +24,12 @@ pub enum ResourceOrderField {
     FirstSeenAt,
     /// When a scan last saw a change of it.
     ChangedAt,
+    /// The type.
+    Type,
+    /// The location; what has none comes before all others.
+    Location,
+    /// The name of the resource group, without regard to case.
+    ResourceGroup,
 }
 
 /// In which order resources are listed.
@@ -52,6 +59,11 @@ impl Resources {
         #[graphql(desc = "Which of them; all that are not deleted by default.")] filter: Option<
             ResourceFilter,
         >,
+        #[graphql(
+            desc = "Words, each of which has to be in the name, the type, the resource group, or the name or value \
+                          of a tag, in whichever case: at most 8 words of 200 characters in all."
+        )]
+        search: Option<String>,
         #[graphql(desc = "In which order.", default)] order: ResourceOrder,
         #[graphql(desc = "How many, from the start: at most 500; 50 if neither this nor `last` is given.")]
         first: Option<i32>,
@@ -60,7 +72,27 @@ impl Resources {
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<Connection<Resource>> {
         let paging = Paging { first, after, last, before };
-        list(ctx, None, &filter.unwrap_or_default(), order, &paging).await
+        list(ctx, None, &Asked { filter: filter.unwrap_or_default(), search }, order, &paging).await
+    }
+}
+
+/// Which resources are asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Asked {
+    /// Those that it lets through.
+    pub filter: ResourceFilter,
+    /// Those that have all of its words.
+    pub search: Option<String>,
+}
+
+impl Asked {
+    /// Of the resources that the viewer can see, those that are asked for.
+    pub fn found(&self, scope: Scope<'_>) -> Result<Select<resource::Entity>> {
+        let list = self.filter.apply(scope, scope.owned())?;
+        match &self.search {
+            Some(search) => Ok(list.filter(search::condition(scope.backend(), search)?)),
+            None => Ok(list),
+        }
     }
 }
 
@@ -68,12 +100,12 @@ impl Resources {
 pub async fn list(
     ctx: &Context<'_>,
     subscription_id: Option<Uuid>,
-    filter: &ResourceFilter,
+    asked: &Asked,
     order: ResourceOrder,
     paging: &Paging,
 ) -> Result<Connection<Resource>> {
     let scope = Scope::of(ctx, Permission::ReadInventory)?;
-    let mut list = filter.apply(scope, scope.owned())?;
+    let mut list = asked.found(scope)?;
     if let Some(subscription_id) = subscription_id {
         list = list.filter(Column::SubscriptionId.eq(subscription_id));
     }
@@ -100,6 +132,24 @@ impl ResourceOrder {
                 name: "changed_at",
                 expression: Expr::col(Column::ChangedAt.as_column_ref()),
                 key: KeyOf::Moment(|row| row.changed_at),
+                direction,
+            },
+            ResourceOrderField::Type => Sort {
+                name: "type",
+                expression: folded(scope.backend(), Column::ResourceType),
+                key: KeyOf::Text(|row| row.resource_type.to_ascii_lowercase()),
+                direction,
+            },
+            ResourceOrderField::Location => Sort {
+                name: "location",
+                expression: folded_text(scope.backend(), Expr::cust("coalesce(resource.location, '')")),
+                key: KeyOf::Text(|row| row.location.as_deref().unwrap_or_default().to_ascii_lowercase()),
+                direction,
+            },
+            ResourceOrderField::ResourceGroup => Sort {
+                name: "resource_group",
+                expression: folded(scope.backend(), Column::ResourceGroup),
+                key: KeyOf::Text(|row| row.resource_group.to_ascii_lowercase()),
                 direction,
             },
         }

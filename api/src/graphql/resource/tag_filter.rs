@@ -4,9 +4,10 @@ use async_graphql::{Enum, InputObject, Result};
 use entity::resource::Column;
 use entity::tags::{name_term, value_term};
 use sea_orm::sea_query::extension::postgres::PgExpr;
-use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::sea_query::{Expr, ExprTrait, Func, Query};
 use sea_orm::{ColumnTrait, Condition, DbBackend};
 
+use super::each;
 use crate::error::ErrorCode;
 use crate::graphql::text;
 
@@ -23,6 +24,10 @@ pub enum TagMatch {
     Present,
     /// There is no tag of this name.
     Absent,
+    /// There is a tag of this name whose value begins with this, in its case.
+    StartsWith,
+    /// There is a tag of this name with this in the value, in its case.
+    Contains,
 }
 
 /// What has to hold of one tag.
@@ -31,7 +36,7 @@ pub enum TagMatch {
 pub struct TagFilter {
     /// The tag's name, in whichever case.
     pub name: String,
-    /// The tag's value, in its case: with `EQUALS` and `NOT_EQUALS`, and not otherwise.
+    /// The tag's value, or what is looked for in it, in its case: not with `PRESENT` and `ABSENT`.
     pub value: Option<String>,
     /// What has to hold.
     #[graphql(name = "match", default)]
@@ -43,6 +48,14 @@ pub struct TagFilter {
 struct Terms {
     all: Vec<String>,
     none: Vec<String>,
+    parts: Vec<Part>,
+}
+
+/// What one of the terms has to begin with, and to have after that.
+#[derive(Debug, PartialEq, Eq)]
+struct Part {
+    beginning: String,
+    then: Option<String>,
 }
 
 impl Terms {
@@ -59,9 +72,9 @@ impl Terms {
                         "A tag that is PRESENT or ABSENT is so whatever its value: leave the value out.",
                     ));
                 }
-                (TagMatch::Equals | TagMatch::NotEquals, None) => {
+                (_, None) => {
                     return Err(ErrorCode::BadInput
-                        .error("EQUALS and NOT_EQUALS compare a tag's value: give one, or ask for PRESENT or ABSENT."));
+                        .error("This compares a tag's value: give one, or ask for PRESENT or ABSENT."));
                 }
                 (TagMatch::Equals, Some(value)) => {
                     text::check("A tag's value", value)?;
@@ -72,14 +85,44 @@ impl Terms {
                     terms.all.push(name);
                     terms.none.push(value_term(&filter.name, value));
                 }
+                (TagMatch::StartsWith, Some(value)) => {
+                    text::check("A tag's value", value)?;
+                    terms.all.push(name);
+                    terms.parts.push(Part { beginning: value_term(&filter.name, value), then: None });
+                }
+                (TagMatch::Contains, Some(value)) => {
+                    text::check("A tag's value", value)?;
+                    terms.all.push(name);
+                    let then = Some(value.to_owned());
+                    terms.parts.push(Part { beginning: value_term(&filter.name, ""), then });
+                }
             }
         }
         Ok(terms)
     }
 }
 
+impl Part {
+    /// The index finds the name alone; of what it finds, the terms are looked through.
+    fn condition(self, backend: DbBackend) -> Expr {
+        let length = i32::try_from(self.beginning.chars().count()).unwrap_or(i32::MAX);
+        let start = Func::cust("substr").arg(each::value()).arg(1).arg(length);
+        let terms = Expr::col(Column::TagTerms.as_column_ref());
+        let mut found = Query::select();
+        found
+            .expr(Expr::cust("1"))
+            .from_function(each::terms(backend, terms), each::EACH)
+            .and_where(Expr::from(start).eq(self.beginning));
+        if let Some(then) = &self.then {
+            let rest = Func::cust("substr").arg(each::value()).arg(length.saturating_add(1));
+            found.and_where(text::within(backend, rest.into(), then));
+        }
+        Expr::exists(found)
+    }
+}
+
 /// A line break parts name and value in a term: a name with one would find another name's value.
-fn check_name(name: &str) -> Result<()> {
+pub fn check_name(name: &str) -> Result<()> {
     text::check("A tag's name", name)?;
     if name.contains('\n') {
         return Err(ErrorCode::BadInput.error("A tag's name has a line break in it; Azure allows none."));
@@ -89,17 +132,28 @@ fn check_name(name: &str) -> Result<()> {
 
 /// Holds of the resources of which all of `filters` hold.
 pub fn condition(backend: DbBackend, filters: &[TagFilter]) -> Result<Condition> {
-    let terms = Terms::of(filters)?;
+    let mut terms = Terms::of(filters)?;
+    let parts = std::mem::take(&mut terms.parts);
+    let parts = parts.into_iter().fold(Condition::all(), |all, part| all.add(part.condition(backend)));
+    Ok(whole_terms(backend, terms).add(parts))
+}
+
+/// Holds of the resource that has the term.
+pub fn has_term(backend: DbBackend, term: String) -> Expr {
+    if backend == DbBackend::Postgres { has_all(vec![term]) } else { has(term) }
+}
+
+fn whole_terms(backend: DbBackend, terms: Terms) -> Condition {
     let mut condition = Condition::all();
     if backend == DbBackend::Postgres {
         // One probe of the index for all that has to be there.
         if !terms.all.is_empty() {
             condition = condition.add(has_all(terms.all));
         }
-        return Ok(terms.none.into_iter().fold(condition, |all, term| all.add(has_all(vec![term]).not())));
+        return terms.none.into_iter().fold(condition, |all, term| all.add(has_all(vec![term]).not()));
     }
     let condition = terms.all.into_iter().fold(condition, |all, term| all.add(has(term)));
-    Ok(terms.none.into_iter().fold(condition, |all, term| all.add(has(term).not())))
+    terms.none.into_iter().fold(condition, |all, term| all.add(has(term).not()))
 }
 
 fn has_all(terms: Vec<String>) -> Expr {
@@ -123,7 +177,10 @@ mod tests {
     #[test]
     fn another_value_is_a_tag_that_is_there_without_this_value() {
         let terms = Terms::of(&[filter(TagMatch::NotEquals, Some("Prod"))]).unwrap();
-        assert_eq!(terms, Terms { all: vec!["env".to_owned()], none: vec!["env\nProd".to_owned()] });
+        assert_eq!(
+            terms,
+            Terms { all: vec!["env".to_owned()], none: vec!["env\nProd".to_owned()], parts: Vec::new() }
+        );
     }
 
     #[test]
@@ -131,6 +188,8 @@ mod tests {
         for (matches, value) in [
             (TagMatch::Equals, None),
             (TagMatch::NotEquals, None),
+            (TagMatch::StartsWith, None),
+            (TagMatch::Contains, None),
             (TagMatch::Present, Some("Prod")),
             (TagMatch::Absent, Some("Prod")),
         ] {

@@ -49,6 +49,7 @@ fn not_found(field: &'static str, needs: Permission, query: &'static str, noun: 
 pub fn table() -> Vec<Case> {
     let mut cases = queries();
     cases.extend(plans());
+    cases.extend(counts());
     cases.extend(mutations());
     cases.extend(mutations_of_consents());
     cases.extend(mutations_of_access());
@@ -142,6 +143,33 @@ fn queries() -> Vec<Case> {
             json!({ "status": "NOT_RECOGNIZED" }),
         ),
         query("Query.ownerLinks", P::ReadConsents, "{ ownerLinks { totalCount nodes { id } } }", none()),
+    ]
+}
+
+/// What counts resources.
+fn counts() -> Vec<Case> {
+    use Permission as P;
+    vec![
+        query(
+            "Query.resourceFacets",
+            P::ReadInventory,
+            "query($tenant: ID!) { resourceFacets(filter: { tenants: [$tenant] }) {
+               resourceCount types { bucketCount buckets { value } } } }",
+            json!({ "resourceCount": 0, "types": { "bucketCount": 0, "buckets": [] } }),
+        ),
+        query(
+            "Query.tagCoverage",
+            P::ReadInventory,
+            "query($tenant: ID!) { tagCoverage(filter: { tenants: [$tenant] }, names: [\"env\"]) {
+               total { resourceCount } groups { totalCount } } }",
+            json!({ "total": { "resourceCount": 0 }, "groups": { "totalCount": 0 } }),
+        ),
+        query(
+            "Query.tagNames",
+            P::ReadInventory,
+            "{ tagNames { totalCount nodes { name valueCount } } }",
+            json!({ "totalCount": 0, "nodes": [] }),
+        ),
     ]
 }
 

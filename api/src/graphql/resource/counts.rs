@@ -1,0 +1,190 @@
+//! Counts of resources: kept for each subscription for as long as its inventory is the same.
+//!
+//! To count a million resources takes the database a second or more, and people look at the same few counts again
+//! and again. So what was counted is kept, beside the version that the subscription's inventory had before the
+//! count began. Each write moves that version on, in the same transaction (a trigger of the database does, so that
+//! no writer can forget it). Whoever asks reads the versions first, and only what has moved on since is counted
+//! anew: the answer is exact, and never older than the question. Everything else about it may be lost at any
+//! time: it is in the memory of this process, bounded, and gone with it.
+
+mod dimension;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_graphql::{Context, Result};
+use entity::inventory_version;
+use moka::future::Cache;
+use moka::ops::compute::{CompResult, Op};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, QueryFilter, QueryOrder};
+use uuid::Uuid;
+
+use super::Asked;
+use crate::graphql::scope::{Scope, internal, missing};
+pub use dimension::Dimension;
+
+/// Counts that are kept at most, of all viewers together: about 100 bytes each.
+const CAPACITY: u64 = 1_000_000;
+
+/// Subscriptions whose counting anew is a statement of its own; where more have changed all are counted.
+const FEW: usize = 100;
+
+/// How many resources have something in common.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Count {
+    /// What they have in common.
+    pub value: String,
+    /// How many they are.
+    pub resources: i64,
+}
+
+/// What was counted.
+#[derive(Default)]
+pub struct Counted {
+    /// The subscriptions that were counted, and the versions of their inventories.
+    versions: Vec<(Uuid, i64)>,
+    /// By subscription.
+    pub parts: HashMap<Uuid, Arc<Vec<Count>>>,
+    /// Of all subscriptions together: the largest first, and by value where they are equal.
+    pub ranked: Vec<Count>,
+}
+
+/// What decides of a count, apart from the inventory.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    organization_id: Uuid,
+    /// Who is limited sees other subscriptions.
+    holder: Option<Uuid>,
+    dimension: Dimension,
+    asked: String,
+}
+
+/// What has been counted lately.
+pub struct Counts {
+    kept: Cache<Key, Arc<Counted>>,
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self::of_capacity(CAPACITY)
+    }
+}
+
+impl Counts {
+    fn of_capacity(capacity: u64) -> Self {
+        let weigher = |_: &Key, counted: &Arc<Counted>| u32::try_from(counted.weight()).unwrap_or(u32::MAX);
+        Self { kept: Cache::builder().max_capacity(capacity).weigher(weigher).build() }
+    }
+
+    /// How many of the resources that are asked for there are, by `dimension`.
+    pub async fn read(
+        ctx: &Context<'_>,
+        scope: Scope<'_>,
+        asked: &Asked,
+        dimension: Dimension,
+    ) -> Result<Arc<Counted>> {
+        // What is refused is refused whether or not it has been counted.
+        asked.found(scope)?;
+        let counts = ctx.data_opt::<Self>().ok_or_else(|| missing("what has been counted"))?;
+        let versions = versions(scope).await.map_err(|error| internal(&error))?;
+        let (organization_id, holder) = (scope.viewer.organization_id, scope.viewer.limited_by);
+        let key = Key { organization_id, holder, dimension, asked: format!("{asked:?}") };
+        if let Some(counted) = counts.kept.get(&key).await.filter(|counted| counted.versions == versions) {
+            return Ok(counted);
+        }
+        // Who asks for the same meanwhile waits here, and finds it.
+        let dimension = key.dimension.clone();
+        let computed = counts.kept.entry(key).and_try_compute_with(|kept| async move {
+            let kept = kept.map(moka::Entry::into_value).unwrap_or_default();
+            if kept.versions == versions {
+                return Ok::<_, async_graphql::Error>(Op::Put(kept));
+            }
+            Ok(Op::Put(Arc::new(recount(scope, asked, &dimension, &kept, versions).await?)))
+        });
+        match computed.await? {
+            CompResult::Inserted(entry)
+            | CompResult::ReplacedWith(entry)
+            | CompResult::Unchanged(entry)
+            | CompResult::Removed(entry) => Ok(entry.into_value()),
+            CompResult::StillNone(_) => Err(missing("a count that was just made")),
+        }
+    }
+}
+
+impl Counted {
+    fn weight(&self) -> usize {
+        self.versions.len() + self.ranked.len() + self.parts.values().map(|part| part.len()).sum::<usize>()
+    }
+
+    /// How many they are, all together.
+    pub fn sum(&self) -> i64 {
+        self.ranked.iter().map(|count| count.resources).sum()
+    }
+}
+
+/// The subscriptions that the viewer can see, and the versions of their inventories.
+async fn versions(scope: Scope<'_>) -> Result<Vec<(Uuid, i64)>, DbErr> {
+    let rows =
+        scope.owned::<inventory_version::Entity>().order_by_asc(inventory_version::Column::SubscriptionId);
+    let rows = rows.all(scope.database()).await?;
+    Ok(rows.into_iter().map(|row| (row.subscription_id, row.version)).collect())
+}
+
+/// Counts anew what has changed since `kept`.
+async fn recount(
+    scope: Scope<'_>,
+    asked: &Asked,
+    dimension: &Dimension,
+    kept: &Counted,
+    versions: Vec<(Uuid, i64)>,
+) -> Result<Counted> {
+    let known: HashMap<_, _> = kept.versions.iter().copied().collect();
+    let changed: Vec<Uuid> =
+        versions.iter().filter(|(id, version)| known.get(id) != Some(version)).map(|(id, _)| *id).collect();
+    let mut list = asked.found(scope)?;
+    let mut parts = HashMap::new();
+    if changed.len() <= FEW {
+        list = list.filter(entity::resource::Column::SubscriptionId.is_in(changed.iter().copied()));
+        let unchanged = versions.iter().map(|(id, _)| id).filter(|id| !changed.contains(id));
+        parts.extend(
+            unchanged.filter_map(|id| kept.parts.get_key_value(id)).map(|(id, part)| (*id, part.clone())),
+        );
+    }
+    if !changed.is_empty() {
+        let counted = count(scope, list, dimension).await.map_err(|error| internal(&error))?;
+        parts.extend(counted.into_iter().map(|(id, part)| (id, Arc::new(part))));
+    }
+    let ranked = rank(parts.values().flat_map(|part| part.iter()));
+    Ok(Counted { versions, parts, ranked })
+}
+
+async fn count(
+    scope: Scope<'_>,
+    list: sea_orm::Select<entity::resource::Entity>,
+    dimension: &Dimension,
+) -> Result<HashMap<Uuid, Vec<Count>>, DbErr> {
+    let mut found = HashMap::<Uuid, HashMap<String, i64>>::new();
+    for row in scope.database().query_all(&dimension.statement(scope.backend(), list)).await? {
+        let (subscription_id, value, resources): (Uuid, Option<String>, i64) =
+            (row.try_get_by_index(0)?, row.try_get_by_index(1)?, row.try_get_by_index(2)?);
+        if let Some(value) = value {
+            *found.entry(subscription_id).or_default().entry(dimension.value(value)).or_default() +=
+                resources;
+        }
+    }
+    let listed = |part: HashMap<String, i64>| {
+        part.into_iter().map(|(value, resources)| Count { value, resources }).collect()
+    };
+    Ok(found.into_iter().map(|(subscription_id, part)| (subscription_id, listed(part))).collect())
+}
+
+fn rank<'a>(counts: impl Iterator<Item = &'a Count>) -> Vec<Count> {
+    let mut sums = HashMap::<&str, i64>::new();
+    for count in counts {
+        *sums.entry(&count.value).or_default() += count.resources;
+    }
+    let mut ranked: Vec<_> =
+        sums.into_iter().map(|(value, resources)| Count { value: value.to_owned(), resources }).collect();
+    ranked.sort_unstable_by(|a, b| b.resources.cmp(&a.resources).then_with(|| a.value.cmp(&b.value)));
+    ranked
+}
