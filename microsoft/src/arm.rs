@@ -10,6 +10,7 @@ pub mod resources;
 pub mod role_assignments;
 mod sku;
 pub mod subscriptions;
+mod tag_sets;
 mod tags;
 pub mod tenants;
 pub mod usage;

@@ -154,6 +154,11 @@ impl Link {
         &self.base
     }
 
+    /// How long an answer asks to wait.
+    pub fn retry_after(&self, reply: &Reply) -> Option<Duration> {
+        self.http.retry_after(&reply.headers)
+    }
+
     /// Makes the call. A service principal's token that is refused is replaced once.
     pub async fn send(&self, caller: &Caller, call: &Call) -> Result<Reply, MicrosoftError> {
         match caller {

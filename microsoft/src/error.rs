@@ -36,6 +36,8 @@ pub struct Detail {
     pub request_id: Option<String>,
     /// The id that joins the requests of one call.
     pub correlation_id: Option<String>,
+    /// What stands in the way: names of policies, scopes that are locked.
+    pub obstacles: Vec<String>,
 }
 
 impl Detail {
@@ -48,6 +50,7 @@ impl Detail {
             status: None,
             request_id: None,
             correlation_id: None,
+            obstacles: Vec::new(),
         }
     }
 }
@@ -279,6 +282,11 @@ impl MicrosoftError {
     /// Microsoft's own code, if it gave one.
     pub fn microsoft_code(&self) -> Option<&str> {
         self.detail().microsoft_code.as_deref()
+    }
+
+    /// What stands in the way, where Microsoft says so: names of policies, scopes that are locked.
+    pub fn obstacles(&self) -> &[String] {
+        &self.detail().obstacles
     }
 
     /// Microsoft's id of the request, for its support.

@@ -119,6 +119,11 @@ impl Http {
         Ok(Self { client, throttle, clock, microsoft_clock: MicrosoftClock::default() })
     }
 
+    /// How long an answer asks to wait.
+    pub fn retry_after(&self, headers: &HeaderMap) -> Option<Duration> {
+        retry_after::retry_after(headers, (self.clock)())
+    }
+
     pub fn clock(&self) -> &Clock {
         &self.clock
     }
@@ -254,11 +259,18 @@ fn end_of(answered: &Result<Reply, Failure>) -> DelegatedEnd {
     match answered {
         Ok(reply) => DelegatedEnd {
             status: Some(reply.status),
+            refuses_token: false,
             microsoft_code: None,
             request_id: header(&reply.headers, "x-ms-request-id"),
         },
         Err(Failure { error, .. }) => DelegatedEnd {
             status: error.detail().status,
+            refuses_token: matches!(
+                error,
+                MicrosoftError::TokenExpired { .. }
+                    | MicrosoftError::ConsentWithdrawn { .. }
+                    | MicrosoftError::InteractionRequired { .. }
+            ),
             microsoft_code: error.microsoft_code().map(str::to_owned),
             request_id: error.request_id().map(str::to_owned),
         },

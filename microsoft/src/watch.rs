@@ -37,6 +37,8 @@ pub struct DelegatedRequest {
 pub struct DelegatedEnd {
     /// The HTTP status; none: there was no answer.
     pub status: Option<u16>,
+    /// Whether the token itself was refused: it is of no use any more, anywhere.
+    pub refuses_token: bool,
     /// Microsoft's own code, if it refused.
     pub microsoft_code: Option<String>,
     /// Microsoft's id of the request.

@@ -10,6 +10,7 @@ mod resources;
 mod role_assignments;
 mod role_definitions;
 mod subscriptions;
+pub(crate) mod tags;
 
 use std::collections::HashSet;
 use std::sync::MutexGuard;
@@ -19,6 +20,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 pub(crate) use resources::count;
+pub(crate) use tags::{put_tags, tags_of};
 
 use crate::directory::Directory;
 use crate::rbac::{self, Assignment, BuiltInRole, Change, Moment, Scope};
@@ -172,6 +174,10 @@ fn of_subscription(caller: &Caller<'_>, incoming: &Incoming, subscription: Uuid,
     }
     match (incoming.method.as_str(), rest) {
         ("GET", []) => subscriptions::get(caller, subscription),
+        ("GET", ["operationresults", id]) => tags::operation(caller, id),
+        (method, [scope @ .., "providers", "microsoft.resources", "tags", "default"]) => {
+            tags::answer(caller, incoming, method, subscription, scope)
+        }
         ("GET", ["resources"]) => resources::list(caller, incoming, subscription),
         ("GET", ["resourcegroups"]) => resources::groups(caller, incoming, subscription),
         ("GET", ["providers"]) => providers::list(caller, subscription),

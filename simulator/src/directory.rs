@@ -51,6 +51,34 @@ pub(crate) struct Overlay {
     pub(crate) tags: HashMap<u64, BTreeMap<String, String>>,
     /// How many were added after those of the seed.
     pub(crate) added: u64,
+    /// Tags of resource groups, by number.
+    pub(crate) group_tags: HashMap<u64, BTreeMap<String, String>>,
+    /// Tags of the subscription itself.
+    pub(crate) own_tags: Option<BTreeMap<String, String>>,
+    /// Ids below which nothing can be changed, in lower case.
+    pub(crate) read_only: HashSet<String>,
+    pub(crate) tag_policies: Vec<TagPolicy>,
+}
+
+/// What an Azure policy does about a tag.
+#[derive(Clone, Debug)]
+pub enum TagPolicy {
+    /// Refuses every write of the tag, or only of this value.
+    Deny {
+        /// What people call the policy.
+        title: String,
+        /// The tag's name.
+        name: String,
+        /// The value; none: every one.
+        value: Option<String>,
+    },
+    /// Lets the tag have another value, whatever is written.
+    Modify {
+        /// The tag's name.
+        name: String,
+        /// The value that it gets.
+        value: String,
+    },
 }
 
 /// Tenantry's service principal.
@@ -80,6 +108,8 @@ pub(crate) struct Directory {
     pub(crate) client_secret: String,
     pub(crate) client_secret_expired: bool,
     pub(crate) conflict_text_names_id: bool,
+    /// Changes of tags that are accepted and not done: how often each is still looked at in vain.
+    pub(crate) tag_operations: HashMap<Uuid, u32>,
     /// The tenant that identity tokens name, if a person signs in elsewhere than asked.
     pub(crate) signs_in_at: Option<Uuid>,
 }
@@ -109,6 +139,7 @@ impl Directory {
             client_secret,
             client_secret_expired: false,
             conflict_text_names_id: true,
+            tag_operations: HashMap::new(),
             signs_in_at: None,
         };
         directory.grant_as_usual(world, now);

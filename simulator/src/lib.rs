@@ -26,7 +26,7 @@ mod world;
 pub use calls::Call;
 pub use config::{Clock, Config, Tls};
 pub use consumption::ReportView;
-pub use directory::User;
+pub use directory::{TagPolicy, User};
 pub use faults::{Fault, Faults};
 pub use person::{Answer, Decision, Opened, Person};
 pub use rbac::{BuiltInRole, Scope};

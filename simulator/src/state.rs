@@ -28,6 +28,8 @@ pub(crate) struct Dials {
     pub(crate) token_lifetime: Option<Duration>,
     pub(crate) page_size: usize,
     pub(crate) throttle: bool,
+    /// How often a change of tags is looked at before it is done; none: it is done at once.
+    pub(crate) tags_later: Option<u32>,
     /// Whether tokens stop working when they are revoked, not only when they expire.
     pub(crate) continuous_access: bool,
 }
@@ -68,6 +70,7 @@ impl State {
             token_lifetime: config.token_lifetime,
             page_size: config.page_size.clamp(1, 1_000),
             throttle: config.throttle,
+            tags_later: None,
             continuous_access: false,
         };
         let directory = Directory::new(&world, config.client_secret.clone(), now);

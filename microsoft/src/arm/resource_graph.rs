@@ -24,6 +24,11 @@ use crate::{Arm, MicrosoftError};
 const QUERY: &str = "resources \
     | project id, name, type, kind, location, sku, managedBy, tags \
     | order by id asc";
+/// The same of subscriptions and their resource groups.
+const CONTAINERS: &str = "resourcecontainers \
+    | where type in~ (\"microsoft.resources/subscriptions\", \"microsoft.resources/subscriptions/resourcegroups\") \
+    | project id, name, type, kind, location, sku, managedBy, tags \
+    | order by id asc";
 /// Microsoft's advice for one query.
 const SUBSCRIPTIONS_PER_QUERY: usize = 300;
 const ROWS_PER_PAGE: u32 = 1000;
@@ -83,8 +88,27 @@ impl Arm {
         caller: Caller,
         subscriptions: Vec<Uuid>,
     ) -> impl Stream<Item = Result<Vec<Resource>, MicrosoftError>> + Send + 'static + use<> {
+        self.query(QUERY, caller, subscriptions)
+    }
+
+    /// The subscriptions themselves and their resource groups, in the same way.
+    pub fn containers_graph(
+        &self,
+        caller: Caller,
+        subscriptions: Vec<Uuid>,
+    ) -> impl Stream<Item = Result<Vec<Resource>, MicrosoftError>> + Send + 'static + use<> {
+        self.query(CONTAINERS, caller, subscriptions)
+    }
+
+    fn query(
+        &self,
+        query: &'static str,
+        caller: Caller,
+        subscriptions: Vec<Uuid>,
+    ) -> impl Stream<Item = Result<Vec<Resource>, MicrosoftError>> + Send + 'static + use<> {
         let scan = Scan {
             link: self.link.clone(),
+            query,
             caller,
             url: self.link.base().at("/providers/Microsoft.ResourceGraph/resources?api-version=2022-10-01"),
             subscriptions,
@@ -101,6 +125,7 @@ impl Arm {
 /// Where a scan stands.
 struct Scan {
     link: Link,
+    query: &'static str,
     caller: Caller,
     url: Url,
     subscriptions: Vec<Uuid>,
@@ -117,7 +142,7 @@ impl Scan {
         };
         let query = Query {
             subscriptions: group,
-            query: QUERY,
+            query: self.query,
             options: Options {
                 top: ROWS_PER_PAGE,
                 skip_token: self.progress.skip_token.as_deref(),

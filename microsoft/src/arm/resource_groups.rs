@@ -4,11 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use futures::stream::{Stream, TryStreamExt};
+use futures::stream::{self, Stream, StreamExt, TryStreamExt};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::resources::{normal_location, present};
+use super::resources::{RESOURCE_GROUP, Resource, normal_location, present};
 use super::tags;
 use crate::pages::{each, read_ahead};
 use crate::{Arm, Caller, MicrosoftError};
@@ -53,6 +53,41 @@ impl Arm {
         read_ahead(
             rows.map_ok(move |rows| rows.into_iter().map(|row| row.into_group(subscription)).collect()),
         )
+    }
+}
+
+impl Arm {
+    /// The subscription itself and its resource groups, as Resource Manager lists them, in the form of resources.
+    pub fn containers(
+        &self,
+        caller: Caller,
+        subscription: Uuid,
+    ) -> impl Stream<Item = Result<Vec<Resource>, MicrosoftError>> + Send + 'static + use<> {
+        let groups = self.resource_groups(caller.clone(), subscription);
+        let groups = groups.map_ok(|page| page.into_iter().map(ResourceGroup::into_resource).collect());
+        let arm = self.clone();
+        stream::once(async move { arm.subscription(&caller, subscription).await })
+            .map_ok(|subscription| vec![subscription.into_resource()])
+            .chain(groups)
+    }
+}
+
+impl ResourceGroup {
+    fn into_resource(self) -> Resource {
+        Resource {
+            resource_group: self.name.clone(),
+            arm_id: self.arm_id,
+            subscription_id: self.subscription_id,
+            name: self.name,
+            resource_type: RESOURCE_GROUP.to_owned(),
+            kind: None,
+            location: self.location,
+            sku: None,
+            managed_by: self.managed_by,
+            tags: self.tags,
+            created_at: None,
+            changed_at: None,
+        }
     }
 }
 

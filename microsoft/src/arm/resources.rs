@@ -42,6 +42,11 @@ pub struct Resource {
     pub changed_at: Option<DateTime<Utc>>,
 }
 
+/// The type of a resource group, in lower case.
+pub(super) const RESOURCE_GROUP: &str = "microsoft.resources/resourcegroups";
+/// The type of a subscription, in lower case.
+pub(super) const SUBSCRIPTION: &str = "microsoft.resources/subscriptions";
+
 /// A row as both sources write it.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -84,6 +89,10 @@ impl Row {
     /// The subscription of the request stands in for an id that names none.
     pub(super) fn into_resource(mut self, asked: Uuid) -> Resource {
         self.resource_type.make_ascii_lowercase();
+        // Resource Graph calls it by its place, Resource Manager by its name.
+        if self.resource_type == "microsoft.resources/subscriptions/resourcegroups" {
+            self.resource_type = RESOURCE_GROUP.to_owned();
+        }
         Resource {
             subscription_id: part_after(&self.id, "subscriptions")
                 .and_then(|id| Uuid::try_parse(id).ok())

@@ -2,10 +2,13 @@
 //!
 //! <https://learn.microsoft.com/en-us/rest/api/resources/subscriptions/list>.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use uuid::Uuid;
 
+use super::resources::{Resource, SUBSCRIPTION};
 use crate::{Arm, Caller, MicrosoftError, pages};
 
 /// A subscription as its list shows it.
@@ -20,6 +23,29 @@ pub struct Subscription {
     pub display_name: String,
     /// What state Azure has it in.
     pub state: SubscriptionState,
+    /// Its tags.
+    #[serde(default, deserialize_with = "super::tags::lenient")]
+    pub tags: BTreeMap<String, String>,
+}
+
+impl Subscription {
+    /// The same in the form of a resource.
+    pub(super) fn into_resource(self) -> Resource {
+        Resource {
+            arm_id: format!("/subscriptions/{}", self.subscription_id),
+            subscription_id: self.subscription_id,
+            name: self.display_name,
+            resource_type: SUBSCRIPTION.to_owned(),
+            kind: None,
+            location: None,
+            resource_group: String::new(),
+            sku: None,
+            managed_by: None,
+            tags: self.tags,
+            created_at: None,
+            changed_at: None,
+        }
+    }
 }
 
 /// Azure's state of a subscription.

@@ -108,6 +108,10 @@ meanings! {
         "Another change is in progress in Azure. Tenantry tries again by itself.";
     SCOPE_LOCKED = Conflict, false, SubscriptionOwner,
         "A lock in Azure forbids the change. An owner of the subscription must remove the lock.";
+    DENIED_BY_POLICY = Forbidden, false, SubscriptionOwner,
+        "An Azure policy forbids this. Give the value that the policy asks for, or let an owner of the subscription exempt the resource.";
+    TAG_REFUSED = Unexpected, false, Member,
+        "Azure does not take this tag there: the resource's type takes no tags, or none of this name or value.";
     ROLE_ASSIGNMENT_EXISTS = Conflict, false, SubscriptionOwner,
         "The role is already assigned. Nothing needs to be done.";
     ROLE_ASSIGNMENT_DIFFERS = Conflict, false, SubscriptionOwner,
@@ -233,11 +237,16 @@ static RESOURCE_CODES: &[(&str, &Meaning)] = &[
     ("ExpiredAuthenticationToken", &TOKEN_REFUSED),
     ("InvalidAuthenticationToken", &TOKEN_REFUSED),
     ("InvalidAuthenticationTokenTenant", &WRONG_TENANT),
+    ("InvalidTagName", &TAG_REFUSED),
+    ("InvalidTagNameCharacters", &TAG_REFUSED),
+    ("InvalidTags", &TAG_REFUSED),
+    ("InvalidTagValueLength", &TAG_REFUSED),
     ("LinkedAuthorizationFailed", &FORBIDDEN),
     ("MissingCredentials", &MICROSOFT_UNAVAILABLE),
     ("PrincipalNotFound", &PRINCIPAL_NOT_FOUND),
     ("RateLimiting", &MICROSOFT_THROTTLED),
     ("ReadOnlyDisabledSubscription", &SUBSCRIPTION_DISABLED),
+    ("RequestDisallowedByPolicy", &DENIED_BY_POLICY),
     ("Request_ResourceNotFound", &NOT_FOUND),
     ("ResourceGroupNotFound", &NOT_FOUND),
     ("ResourceNotFound", &NOT_FOUND),

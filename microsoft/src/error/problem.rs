@@ -3,6 +3,8 @@
 //! Canonical ARM: <https://github.com/Azure/azure-resource-manager-rpc/blob/master/v1.0/common-api-details.md>.
 //! Entra: <https://learn.microsoft.com/en-us/entra/identity-platform/v2-oauth2-auth-code-flow#error-response-1>.
 
+mod obstacles;
+
 use std::time::Duration;
 
 use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
@@ -50,6 +52,8 @@ struct Object {
     code: Option<String>,
     message: Option<String>,
     details: Option<Vec<Object>>,
+    #[serde(rename = "additionalInfo", deserialize_with = "obstacles::lenient")]
+    additional_info: Vec<String>,
 }
 
 fn lenient_numbers<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<u32>, D::Error> {
@@ -102,6 +106,7 @@ fn entra(answer: &Answer<'_>, read: Body) -> MicrosoftError {
         status: Some(answer.status),
         request_id: read.trace_id.or_else(|| header(answer.headers, "x-ms-request-id")),
         correlation_id: read.correlation_id.or_else(|| Some(answer.correlation_id.to_string())),
+        obstacles: Vec::new(),
     };
     let retry_after = if read.error_codes.contains(&codes::LOOP_DETECTED) {
         Some(answer.retry_after.unwrap_or_default().max(codes::LOOP_RETRY_AFTER))
@@ -112,12 +117,12 @@ fn entra(answer: &Answer<'_>, read: Body) -> MicrosoftError {
 }
 
 fn resource(answer: &Answer<'_>, read: Body) -> MicrosoftError {
-    let Object { code, message, details } = match read.error {
+    let Object { code, message, details, additional_info } = match read.error {
         Some(Problem::Object(object)) => object,
         Some(Problem::Word(word)) => {
-            Object { code: Some(word), message: read.error_description, details: None }
+            Object { code: Some(word), message: read.error_description, ..Object::default() }
         }
-        None => Object { code: read.code, message: read.message, details: None },
+        None => Object { code: read.code, message: read.message, ..Object::default() },
     };
     // Resource Graph says `BadRequest` or `RateLimiting` and puts what it means below.
     let inner = details.unwrap_or_default().into_iter().next().unwrap_or_default();
@@ -134,6 +139,11 @@ fn resource(answer: &Answer<'_>, read: Body) -> MicrosoftError {
         found if found == &codes::FORBIDDEN && answer.service == Service::Graph => &codes::PERMISSION_MISSING,
         found => found,
     };
+    let in_the_way = match meaning {
+        found if found == &codes::DENIED_BY_POLICY => additional_info,
+        found if found == &codes::SCOPE_LOCKED => obstacles::locked_scopes(&message),
+        _ => Vec::new(),
+    };
     let detail = Detail {
         meaning,
         microsoft_code: code.or(inner.code),
@@ -143,6 +153,7 @@ fn resource(answer: &Answer<'_>, read: Body) -> MicrosoftError {
             .or_else(|| header(answer.headers, "request-id")),
         correlation_id: header(answer.headers, "x-ms-correlation-request-id")
             .or_else(|| Some(answer.correlation_id.to_string())),
+        obstacles: in_the_way.iter().take(obstacles::MOST).map(|name| redact(name)).collect(),
     };
     MicrosoftError::new(detail, answer.retry_after)
 }

@@ -1,9 +1,10 @@
 //! <https://learn.microsoft.com/en-us/rest/api/azure-resourcegraph/resourcegraph/resources/resources>: queries.
 //!
-//! Understands what is sent here: `resources`, then `where subscriptionId in~ (…)`, `project`, `order by id asc`,
+//! Understands what is sent here: of `resourcecontainers` one query (`containers.rs`), and of `resources`, then `where subscriptionId in~ (…)`, `project`, `order by id asc`,
 //! `limit`, `count`, in any order, or `summarize count() by subscriptionId` as the last. Everything else is refused,
 //! so that drift is noticed.
 
+mod containers;
 mod summary;
 
 use std::collections::{HashMap, HashSet};
@@ -86,6 +87,9 @@ pub(super) fn query(caller: &Caller<'_>, incoming: &Incoming, cut: bool) -> Repl
     let Ok(body) = serde_json::from_slice::<Body>(&incoming.body) else {
         return bad("The request body is not a query.");
     };
+    if containers::is_asked_for(&body.query) {
+        return containers::answer(caller, &body, cut);
+    }
     let plan = match parse(&body.query) {
         Ok(plan) => plan,
         Err(message) => return bad(&message),

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Caller, listing, timestamp};
+use super::{Caller, listing, tags, timestamp};
 use crate::directory::Overlay;
 use crate::reply::Reply;
 use crate::server::Incoming;
@@ -79,14 +79,15 @@ pub(super) fn groups(caller: &Caller<'_>, incoming: &Incoming, subscription: Uui
         return caller.forbidden(action, &format!("/subscriptions/{subscription}"));
     }
     let Some(found) = caller.state.world.subscription(subscription) else { return Reply::empty(404) };
-    let count = groups_of(numbers(directory.overlays.get(&subscription), found));
+    let overlay = directory.overlays.get(&subscription).cloned();
     drop(directory);
+    let count = groups_of(numbers(overlay.as_ref(), found));
     let rows = (0..count).map(|number| {
         let name = group_name(number);
         json!({
             "id": format!("/subscriptions/{subscription}/resourceGroups/{name}"), "name": name,
             "type": "Microsoft.Resources/resourceGroups", "location": "westeurope",
-            "tags": null, "properties": { "provisioningState": "Succeeded" },
+            "tags": tags::of_group(overlay.as_ref(), found, number), "properties": { "provisioningState": "Succeeded" },
         })
     });
     listing::cut(caller, incoming, &rows.collect::<Vec<_>>())

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Caller, listing};
+use super::{Caller, listing, tags};
 use crate::directory::Directory;
 use crate::login::{HOME_DOMAIN, HOME_INITIAL_DOMAIN};
 use crate::reply::Reply;
@@ -77,6 +77,7 @@ fn row(caller: &Caller<'_>, directory: &Directory, subscription: &Subscription) 
         "id": format!("/subscriptions/{}", subscription.id), "authorizationSource": "RoleBased",
         "managedByTenants": [], "subscriptionId": subscription.id, "tenantId": world.tenant_id,
         "displayName": subscription.name, "state": state,
+        "tags": tags::of_subscription(directory.overlays.get(&subscription.id), subscription),
         "subscriptionPolicies": {
             "locationPlacementId": "Public_2014-09-01", "quotaId": "PayAsYouGo_2014-09-01",
             "spendingLimit": "Off",

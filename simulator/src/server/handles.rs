@@ -7,9 +7,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use super::{Simulator, StartError};
+use crate::arm;
+use crate::directory::TagPolicy;
 use crate::rbac::{Assignment, BuiltInRole, Propagation, Scope};
 use crate::state::lock;
-use crate::world::guid;
+use crate::world::{Item, guid};
 
 /// A role assignment of Tenantry's service principal.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -177,6 +179,50 @@ impl Simulator {
         let tags: BTreeMap<_, _> =
             tags.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
         lock(&self.state.directory).overlay(subscription).tags.insert(number, tags);
+    }
+
+    /// The id of the resource of this number.
+    pub fn resource_id(&self, subscription: Uuid, number: u64) -> Option<String> {
+        let found = self.state.world.subscription(subscription)?;
+        Some(Item::of(found.id, found.salt, number).id)
+    }
+
+    /// The tags of what an id names: a subscription, a resource group or a resource.
+    pub fn tags(&self, arm_id: &str) -> Option<BTreeMap<String, String>> {
+        let directory = lock(&self.state.directory);
+        arm::tags_of(&self.state.world, &directory, arm_id)
+    }
+
+    /// Gives what an id names these tags and no others, as somebody else would.
+    pub fn replace_tags(&self, arm_id: &str, tags: &[(&str, &str)]) {
+        let tags = tags.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+        arm::put_tags(&self.state.world, &mut lock(&self.state.directory), arm_id, tags);
+    }
+
+    /// Locks an id, and everything below it, against every change; or unlocks it.
+    pub fn set_read_only(&self, subscription: Uuid, arm_id: &str, locked: bool) {
+        let mut directory = lock(&self.state.directory);
+        let locks = &mut directory.overlay(subscription).read_only;
+        if locked {
+            locks.insert(arm_id.to_lowercase());
+        } else {
+            locks.remove(&arm_id.to_lowercase());
+        }
+    }
+
+    /// Assigns a policy about tags to a subscription.
+    pub fn add_tag_policy(&self, subscription: Uuid, policy: TagPolicy) {
+        lock(&self.state.directory).overlay(subscription).tag_policies.push(policy);
+    }
+
+    /// Takes every policy about tags away from a subscription.
+    pub fn clear_tag_policies(&self, subscription: Uuid) {
+        lock(&self.state.directory).overlay(subscription).tag_policies.clear();
+    }
+
+    /// Lets changes of tags be answered before they are done: so often they are looked at in vain.
+    pub fn set_tags_later(&self, looks: Option<u32>) {
+        lock(&self.state.dials).tags_later = looks;
     }
 
     /// How long changes of role assignments take from now on until they show.
