@@ -16,6 +16,7 @@
 mod access_token;
 mod audit;
 mod batch;
+mod change_set;
 mod consent;
 mod diagnosis;
 mod enrollment_key;
@@ -37,6 +38,7 @@ mod scalars;
 mod scope;
 mod stored;
 mod subscription;
+mod tag_name;
 mod tenant;
 mod text;
 mod user_error;
@@ -73,6 +75,8 @@ pub struct Query(
     tenant::PlanDisconnect,
     plan::PlanOnboarding,
     plan::PlanAccessChange,
+    change_set::ChangeSets,
+    tag_name::TagNameSettings,
     resource::Facets,
     resource::TagCoverages,
     resource::TagNames,
@@ -107,6 +111,15 @@ pub struct Mutation(
     owner_link::RevokeOwnerLink,
     tenant::CheckTenant,
     tenant::DisconnectTenant,
+    change_set::AssignTags,
+    change_set::RemoveTags,
+    change_set::RenameTag,
+    change_set::PlanChangeSet,
+    change_set::ApplyChangeSet,
+    change_set::CancelChangeSet,
+    change_set::RevertChangeSet,
+    change_set::ResolveConflicts,
+    tag_name::ChangeTagName,
 );
 
 /// What can be watched while it happens. The viewer is asked for again while it is watched.

@@ -1,5 +1,7 @@
 //! Answers GraphQL over HTTP and WebSocket.
 
+#![recursion_limit = "256"] // The root types are merged of one type for each field.
+
 pub mod authentication;
 pub mod consent;
 pub mod error;

@@ -49,6 +49,8 @@ pub enum Permission {
     ChangeOrganization,
     /// Disconnect tenants.
     DisconnectTenants,
+    /// Assign, change and remove tags.
+    WriteTags,
 }
 
 impl Permission {
@@ -62,9 +64,11 @@ impl Permission {
             | Self::ReadConsents
             | Self::ReadMembers
             | Self::DiagnoseTokens => Role::Viewer,
-            Self::ScanInventory | Self::ChangeOperations | Self::StartConsents | Self::ChangeAccess => {
-                Role::Editor
-            }
+            Self::ScanInventory
+            | Self::ChangeOperations
+            | Self::StartConsents
+            | Self::ChangeAccess
+            | Self::WriteTags => Role::Editor,
             Self::ReadInvitations
             | Self::ChangeMembers
             | Self::ReadAccessTokens
@@ -87,6 +91,7 @@ impl Permission {
             Self::ChangeOperations => OfAccessToken::With(AccessScope::OperationsWrite),
             Self::ReadConsents => OfAccessToken::With(AccessScope::ConsentsRead),
             Self::StartConsents | Self::ChangeAccess => OfAccessToken::With(AccessScope::ConsentsWrite),
+            Self::WriteTags => OfAccessToken::With(AccessScope::TagsWrite),
             Self::ReadMembers => OfAccessToken::With(AccessScope::MembersRead),
             Self::ReadEnrollmentKeys => OfAccessToken::With(AccessScope::EnrollmentKeysRead),
             Self::ReadAudit => OfAccessToken::With(AccessScope::AuditRead),

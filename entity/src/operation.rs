@@ -25,6 +25,9 @@ pub enum Kind {
     /// Removes what Tenantry created in the tenant, and stops everything about it.
     #[sea_orm(string_value = "DISCONNECT_TENANT")]
     DisconnectTenant,
+    /// Writes the tags of a change set.
+    #[sea_orm(string_value = "APPLY_CHANGE_SET")]
+    ApplyChangeSet,
 }
 
 /// Where an operation stands.
@@ -100,6 +103,8 @@ pub struct Model {
     /// How long it was expected to take, as told before it began.
     #[sea_orm(column_type = "JsonBinary", nullable)]
     pub estimate: Option<Estimate>,
+    /// The change set that it applies.
+    pub change_set_id: Option<Uuid>,
 }
 
 impl Model {
@@ -130,7 +135,7 @@ pub struct Request {
 impl Request {
     /// The operation that does it, not begun yet; none: this is nothing that an operation does.
     pub fn queued(self, now: DateTime<Utc>) -> Option<ActiveModel> {
-        let kind = self.work.operation()?;
+        let (kind, change_set_id) = (self.work.operation()?, self.work.change_set());
         Some(ActiveModel {
             id: Set(Uuid::now_v7()),
             organization_id: Set(self.organization_id),
@@ -150,6 +155,7 @@ impl Request {
             heartbeat_at: Set(now),
             work: Set(Some(self.work)),
             estimate: Set(None),
+            change_set_id: Set(change_set_id),
         })
     }
 }
@@ -174,6 +180,11 @@ impl Entity {
             .filter(Column::TenantId.eq(tenant_id))
             .filter(Column::State.is_in([State::Queued, State::Running]))
             .filter(Column::Kind.ne(Kind::DisconnectTenant))
+    }
+
+    /// The operations that apply a change set, one for each tenant.
+    pub fn applying(organization_id: Uuid, change_set_id: Uuid) -> Select<Self> {
+        <Self as super::Owned>::owned_by(organization_id).filter(Column::ChangeSetId.eq(change_set_id))
     }
 
     /// Unfinished operations, of every organization, that no worker has touched since `since`.

@@ -27,6 +27,9 @@ pub enum State {
     /// The role works; the scan has not ended.
     #[sea_orm(string_value = "SCANNING")]
     Scanning,
+    /// Tags are being written.
+    #[sea_orm(string_value = "WRITING")]
+    Writing,
     /// Nothing more will happen.
     #[sea_orm(string_value = "DONE")]
     Done,
@@ -37,8 +40,8 @@ impl State {
     pub const OF_WINDOW: [Self; 3] = [Self::Assigning, Self::Removing, Self::RollingBack];
 
     /// Those in which something more will happen.
-    pub const OPEN: [Self; 5] =
-        [Self::Assigning, Self::Verifying, Self::Removing, Self::RollingBack, Self::Scanning];
+    pub const OPEN: [Self; 6] =
+        [Self::Assigning, Self::Verifying, Self::Removing, Self::RollingBack, Self::Scanning, Self::Writing];
 
     /// Whether only the consenting user can take the step further.
     pub fn needs_window(self) -> bool {
@@ -91,6 +94,12 @@ pub enum Outcome {
     /// What Tenantry created there is removed.
     #[sea_orm(string_value = "REMOVED")]
     Removed,
+    /// Every tag write was done.
+    #[sea_orm(string_value = "WRITTEN")]
+    Written,
+    /// Some tag writes were done; each says what became of it.
+    #[sea_orm(string_value = "PARTLY_WRITTEN")]
+    PartlyWritten,
     /// Something else went wrong.
     #[sea_orm(string_value = "FAILED")]
     Failed,
@@ -157,6 +166,7 @@ pub fn first(operation: &operation::Model, subscription_id: Uuid, now: DateTime<
         Work::ChangeAccess { level, .. } if operation.consent_id.is_none() => (State::Verifying, Some(level)),
         Work::ChangeAccess { level, .. } => (State::Assigning, Some(level)),
         Work::Disconnect { .. } => (State::Removing, Some(AccessLevel::None)),
+        Work::ApplyChangeSet { .. } => (State::Writing, None),
         Work::Scan | Work::Hold => (State::Scanning, None),
     };
     ActiveModel {

@@ -3,6 +3,8 @@
 use sea_orm::entity::prelude::*;
 use sea_orm::{QueryOrder, Select};
 
+use crate::tags::merge::ConflictPolicy;
+
 /// One organization.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "organization")]
@@ -16,6 +18,8 @@ pub struct Model {
     pub created_at: DateTimeUtc,
     /// Whether Reader stays beside Tag Contributor where tags are written.
     pub keep_reader: bool,
+    /// What happens in conflicts of tags about whose names nothing else is decided.
+    pub conflict_policy: ConflictPolicy,
 }
 
 /// An organization stands alone.

@@ -4,6 +4,33 @@ use sea_orm::entity::prelude::*;
 
 use crate::tags::{TagTerms, Tags};
 
+/// What a row is about: everything that takes tags is inventoried alike.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+pub enum ResourceScope {
+    /// A resource.
+    #[default]
+    #[sea_orm(string_value = "RESOURCE")]
+    Resource,
+    /// A resource group.
+    #[sea_orm(string_value = "RESOURCE_GROUP")]
+    ResourceGroup,
+    /// A subscription.
+    #[sea_orm(string_value = "SUBSCRIPTION")]
+    Subscription,
+}
+
+impl ResourceScope {
+    /// What the type, in lower case, is the type of.
+    pub fn of_type(resource_type: &str) -> Self {
+        match resource_type {
+            "microsoft.resources/subscriptions" => Self::Subscription,
+            "microsoft.resources/resourcegroups" => Self::ResourceGroup,
+            _ => Self::Resource,
+        }
+    }
+}
+
 /// One resource. Its id is derived from its subscription and its ARM id ([`id_of`]): the same resource
 /// is the same row in every scan, also after it was deleted and created again, and no look-up is needed
 /// to store it.
@@ -51,6 +78,17 @@ pub struct Model {
     pub changed_at: DateTimeUtc,
     /// When a complete scan no longer saw it.
     pub deleted_at: Option<DateTimeUtc>,
+    /// What it is about.
+    pub scope: ResourceScope,
+    /// When the last complete scan that saw it ended; none while it is there.
+    pub last_seen_at: Option<DateTimeUtc>,
+}
+
+impl Entity {
+    /// Resources that are known by their ids, for whoever stores them.
+    pub fn by_ids(ids: impl IntoIterator<Item = Uuid>) -> Select<Self> {
+        Self::find().filter(Column::Id.is_in(ids))
+    }
 }
 
 /// The id of the resource `arm_id` in our subscription `subscription_id`.

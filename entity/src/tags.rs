@@ -4,6 +4,9 @@
 //! resource therefore stores *terms*: for each tag its folded name, and its folded name with its value.
 //! One `GIN` index over the terms answers both "has the tag" and "has the tag with this value".
 
+pub mod merge;
+pub mod rules;
+
 use std::collections::BTreeMap;
 
 use sea_orm::FromJsonQueryResult;
@@ -20,6 +23,22 @@ pub struct Tags(pub BTreeMap<String, String>);
 pub struct TagTerms(pub Vec<String>);
 
 impl Tags {
+    /// The tag of this name in whichever case: its name as it is written, and its value.
+    pub fn find(&self, name: &str) -> Option<(&str, &str)> {
+        let folded = name_term(name);
+        let mut same = self.0.iter().filter(|(known, _)| name_term(known) == folded);
+        same.next().map(|(known, value)| (known.as_str(), value.as_str()))
+    }
+
+    /// Lets the tag of this name have this value, or takes it away; a name that is there keeps its case.
+    pub fn put(&mut self, name: &str, value: Option<&str>) {
+        let known = self.find(name).map(|(known, _)| known.to_owned());
+        match value {
+            Some(value) => drop(self.0.insert(known.unwrap_or_else(|| name.to_owned()), value.to_owned())),
+            None => drop(known.map(|known| self.0.remove(&known))),
+        }
+    }
+
     /// The terms by which these tags are found.
     pub fn terms(&self) -> TagTerms {
         let terms = self.0.iter().flat_map(|(name, value)| [name_term(name), value_term(name, value)]);

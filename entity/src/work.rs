@@ -30,6 +30,11 @@ pub enum Work {
         /// Whether the inventory is deleted too.
         delete_data: bool,
     },
+    /// Writes the tags of a change set.
+    ApplyChangeSet {
+        /// Our id of the change set.
+        change_set_id: Uuid,
+    },
     /// Nothing yet: the window is held open for what members ask for until it closes.
     Hold,
 }
@@ -38,6 +43,14 @@ impl Work {
     /// Everything that the consenting user sees.
     pub const ONBOARD: Self = Self::Onboard { subscriptions: Vec::new() };
 
+    /// The change set that it applies, if it is that.
+    pub fn change_set(&self) -> Option<Uuid> {
+        match self {
+            Self::ApplyChangeSet { change_set_id } => Some(*change_set_id),
+            _ => None,
+        }
+    }
+
     /// The kind of operation that does it; none: it begins no operation.
     pub fn operation(&self) -> Option<Kind> {
         match self {
@@ -45,6 +58,7 @@ impl Work {
             Self::Scan => Some(Kind::ScanTenant),
             Self::ChangeAccess { .. } => Some(Kind::ChangeAccess),
             Self::Disconnect { .. } => Some(Kind::DisconnectTenant),
+            Self::ApplyChangeSet { .. } => Some(Kind::ApplyChangeSet),
             Self::Hold => None,
         }
     }

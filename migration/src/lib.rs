@@ -7,6 +7,8 @@ mod m20261126_000006_data_keys;
 mod m20261126_000007_window;
 mod m20261126_000008_health;
 mod m20261126_000009_owner_links;
+mod m20261126_000010_history;
+mod m20261126_000011_tags;
 mod m20261126_000012_facets;
 pub mod wall;
 
@@ -31,6 +33,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000007_window::Migration),
             Box::new(m20261126_000008_health::Migration),
             Box::new(m20261126_000009_owner_links::Migration),
+            Box::new(m20261126_000010_history::Migration),
+            Box::new(m20261126_000011_tags::Migration),
             Box::new(m20261126_000012_facets::Migration),
         ]
     }

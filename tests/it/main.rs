@@ -4,6 +4,7 @@ mod access_change;
 mod access_tokens;
 mod add_subscriptions;
 mod audit;
+mod change_sets;
 mod command_line;
 mod consent;
 mod diagnosis;

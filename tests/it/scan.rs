@@ -1,5 +1,7 @@
 //! What a scan stores, and what it leaves alone.
 
+mod sources;
+
 use anyhow::Result;
 use entity::role_assignment;
 use sea_orm::EntityTrait;

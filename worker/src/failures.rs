@@ -31,8 +31,11 @@ impl From<QueueError> for JobError {
 
 /// What a person is told of Microsoft's refusal.
 pub fn of_microsoft(error: &MicrosoftError) -> Failure {
-    let failure =
-        Failure::new(error.code(), error.retryable(), fixable_by(error.fixable_by()), error.person_message());
+    let mut message = error.person_message().to_owned();
+    if !error.obstacles().is_empty() {
+        message = format!("{message} In the way: {}.", error.obstacles().join(", "));
+    }
+    let failure = Failure::new(error.code(), error.retryable(), fixable_by(error.fixable_by()), message);
     tracing::warn!(failure.code = failure.code, failure.trace_id = failure.trace_id, %error, "Microsoft refused");
     failure
 }
@@ -141,7 +144,58 @@ pub fn nothing_done(kind: operation::Kind) -> Failure {
             FixableBy::SubscriptionOwner,
             "None of the role assignments could be removed. Each subscription says why.",
         ),
+        operation::Kind::ApplyChangeSet => Failure::new(
+            "NOTHING_WRITTEN",
+            true,
+            FixableBy::Member,
+            "None of the tags could be written. Each write of the change set says why.",
+        ),
     }
+}
+
+/// Some tag writes of a subscription were not done.
+pub fn not_all_written(undone: u64, all: u64) -> Failure {
+    Failure::new(
+        "NOT_ALL_WRITTEN",
+        true,
+        FixableBy::Member,
+        format!("{undone} of {all} tag writes were not done. Each write of the change set says why."),
+    )
+}
+
+/// The access level of a subscription lets no tags be written.
+pub fn access_level_too_low() -> Failure {
+    Failure::new(
+        "ACCESS_LEVEL_TOO_LOW",
+        true,
+        FixableBy::SubscriptionOwner,
+        "Tags are written only at subscriptions with the access level WRITE_TAGS. Change it by changeAccess, then \
+         retry the operation.",
+    )
+}
+
+/// What a tag write depends on was not done.
+pub fn not_renamed() -> Failure {
+    Failure::new(
+        "NEW_NAME_NOT_WRITTEN",
+        true,
+        FixableBy::Member,
+        "The tag of the new name could not be written, so the one of the old name was left where it is.",
+    )
+}
+
+/// Something puts a tag back whenever it is written.
+pub fn put_back(times: usize, by_policy: bool) -> Failure {
+    let who = if by_policy { "An Azure policy" } else { "Something else that has access to the resource" };
+    Failure::new(
+        "PUT_BACK",
+        false,
+        FixableBy::Member,
+        format!(
+            "{who} has put this tag back after each of {times} writes, so it is not written again by itself. Find \
+             out which value is right, and decide with resolveConflicts."
+        ),
+    )
 }
 
 /// The consenting user does not see a subscription that was asked for.

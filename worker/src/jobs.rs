@@ -11,6 +11,7 @@ mod resume_operation;
 mod scan_subscriptions;
 mod sweep;
 mod verify_roles;
+mod write_tags;
 
 pub use assign_role::AssignRole;
 pub use check_enrollment_key::CheckEnrollmentKey;
@@ -24,6 +25,7 @@ pub use resume_operation::ResumeOperation;
 pub use scan_subscriptions::ScanSubscriptions;
 pub use sweep::Sweep;
 pub use verify_roles::VerifyRoles;
+pub use write_tags::WriteTags;
 
 use crate::context::Context;
 use crate::queue::Workers;
@@ -42,4 +44,5 @@ pub fn register(workers: Workers, context: &Context) -> Workers {
         .register::<ReadOwners>(context.clone())
         .register::<CheckTenant>(context.clone())
         .register::<DeleteInventory>(context.clone())
+        .register::<WriteTags>(context.clone())
 }

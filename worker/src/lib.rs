@@ -3,6 +3,7 @@
 pub mod access;
 pub mod audit;
 pub mod budgets;
+pub mod change_set;
 pub mod context;
 pub mod disconnect;
 pub mod failures;
@@ -19,6 +20,7 @@ pub mod queue;
 pub mod receipt;
 mod redis;
 mod scan;
+mod taggable;
 pub mod transaction;
 pub mod window;
 

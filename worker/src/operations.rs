@@ -12,9 +12,10 @@ use crate::context::Context;
 use crate::job::JobError;
 use crate::jobs::{
     AssignRole, CheckTenant, OnboardTenant, ReadOwners, ResumeOperation, ScanSubscriptions, VerifyRoles,
+    WriteTags,
 };
 use crate::queue::{Queue, QueueError, When};
-use crate::{disconnect, failures, health, window};
+use crate::{change_set, disconnect, failures, health, window};
 
 pub use store::store;
 
@@ -29,6 +30,9 @@ pub async fn ring(queue: &Queue, operation: &operation::Model) -> Result<(), Que
         }
         operation::Kind::ScanTenant => {
             queue.push(&ScanSubscriptions { organization_id, operation_id }, when).await
+        }
+        operation::Kind::ApplyChangeSet => {
+            queue.push(&WriteTags { organization_id, operation_id }, when).await
         }
         operation::Kind::ChangeAccess | operation::Kind::DisconnectTenant => {
             queue.push(&ResumeOperation { organization_id, operation_id }, when).await
@@ -154,6 +158,9 @@ pub(crate) async fn settle(context: &Context, operation: &operation::Model) -> R
     if is_any(context, operation, &[StepState::Scanning]).await? {
         context.queue.push(&ScanSubscriptions { organization_id, operation_id }, when).await?;
     }
+    if is_any(context, operation, &[StepState::Writing]).await? {
+        context.queue.push(&WriteTags { organization_id, operation_id }, when).await?;
+    }
     if operation.kind == operation::Kind::OnboardTenant
         && is_any(context, operation, &[StepState::Verifying]).await?
     {
@@ -232,10 +239,12 @@ async fn end(
     let cancelled = failure.as_ref().is_some_and(|failure| failure.code == failures::cancelled().code);
     let done = steps.iter().filter(|step| has_succeeded(operation, step)).count();
     let is_disconnection = operation.kind == operation::Kind::DisconnectTenant;
+    let is_partial = steps.iter().any(|step| step.outcome == Some(Outcome::PartlyWritten));
     let state = match done {
         _ if cancelled => operation::State::Cancelled,
         // Nothing of ours was there.
         _ if steps.is_empty() && is_disconnection => operation::State::Succeeded,
+        0 if is_partial => operation::State::Partial,
         0 => operation::State::Failed,
         all if all == steps.len() => operation::State::Succeeded,
         _ => operation::State::Partial,
@@ -272,6 +281,7 @@ fn has_succeeded(operation: &operation::Model, step: &operation_step::Model) -> 
             matches!(step.outcome, Some(Outcome::Changed | Outcome::Unchanged))
         }
         operation::Kind::DisconnectTenant => step.outcome == Some(Outcome::Removed),
+        operation::Kind::ApplyChangeSet => step.outcome == Some(Outcome::Written),
     };
     is_done && step.failure.is_none()
 }
@@ -286,6 +296,9 @@ async fn settle_tenant(
 ) -> Result<(), JobError> {
     if operation.kind == operation::Kind::DisconnectTenant {
         return disconnect::finish(context, operation, is_cancelled).await;
+    }
+    if operation.kind == operation::Kind::ApplyChangeSet {
+        return change_set::settle(context, operation, failure).await;
     }
     if health::after_operation(context, operation, steps, failure).await? {
         let (organization_id, tenant_id) = (operation.organization_id, operation.tenant_id);

@@ -9,6 +9,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use sea_orm::{ActiveModelTrait, DatabaseTransaction, DbErr, Set, Unchanged};
 use uuid::Uuid;
 
+use crate::change_set::Names;
 use crate::context::Context;
 use crate::inventory::{Inventory, Writer};
 use crate::job::JobError;
@@ -44,8 +45,10 @@ impl<'a> Scan<'a> {
         operation: &'a operation::Model,
         targets: Vec<Target>,
     ) -> Result<Self, DbErr> {
+        let names = &Names::load(&context.database, operation.organization_id).await?;
+        let now = context.clock.now();
         let loads = targets.into_iter().map(|target| async move {
-            let inventory = Inventory::load(&context.database, &target.subscription).await?;
+            let inventory = Inventory::load(&context.database, &target.subscription, names, now).await?;
             Ok::<_, DbErr>((target, inventory))
         });
         let loaded: Vec<(Target, Inventory)> = stream::iter(loads).buffered(AT_ONCE).try_collect().await?;

@@ -30,7 +30,7 @@ impl Page {
             Work::Disconnect { .. } => {
                 "Tenantry now removes the role assignments that it created where you may remove them."
             }
-            Work::Scan => "Tenantry now does what it was asked to.",
+            Work::Scan | Work::ApplyChangeSet { .. } => "Tenantry now does what it was asked to.",
         };
         Self::granted_with(&format!(
             "{done} Your own access is erased as soon as that is done, after an hour at the latest. You can close \

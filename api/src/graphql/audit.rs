@@ -105,6 +105,18 @@ pub enum AuditAction {
     TenantDisconnected,
     /// The inventory of a tenant was deleted.
     InventoryDeleted,
+    /// A change set was planned.
+    ChangeSetPlanned,
+    /// A change set was begun to be written.
+    ChangeSetApplied,
+    /// A change set came to its end.
+    ChangeSetEnded,
+    /// A change set was cancelled.
+    ChangeSetCancelled,
+    /// Conflicts of tags were decided.
+    ConflictsResolved,
+    /// What is decided about a tag name was changed.
+    TagNameChanged,
 }
 
 /// What somebody who did something is.

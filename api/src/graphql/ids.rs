@@ -34,11 +34,17 @@ pub enum Kind {
     AuditEvent,
     /// An owner link.
     OwnerLink,
+    /// A change set.
+    ChangeSet,
+    /// A tag write.
+    TagWrite,
+    /// What is decided about a tag name.
+    TagName,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::Organization,
         Self::Member,
         Self::Tenant,
@@ -51,6 +57,9 @@ impl Kind {
         Self::EnrollmentKey,
         Self::AuditEvent,
         Self::OwnerLink,
+        Self::ChangeSet,
+        Self::TagWrite,
+        Self::TagName,
     ];
 
     const fn as_str(self) -> &'static str {
@@ -67,6 +76,9 @@ impl Kind {
             Self::EnrollmentKey => "enrollment-key",
             Self::AuditEvent => "audit-event",
             Self::OwnerLink => "owner-link",
+            Self::ChangeSet => "change-set",
+            Self::TagWrite => "tag-write",
+            Self::TagName => "tag-name",
         }
     }
 

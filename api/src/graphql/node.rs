@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::access_token::AccessToken;
 use super::audit::AuditEvent;
+use super::change_set::{ChangeSet, TagWrite};
 use super::consent::Consent;
 use super::enrollment_key::EnrollmentKey;
 use super::ids::{self, Kind};
@@ -20,6 +21,7 @@ use super::resource::Resource;
 use super::scope::{Scope, internal, or_null};
 use super::stored::{Stored, find_rows};
 use super::subscription::AzureSubscription;
+use super::tag_name::TagNameSetting;
 use super::tenant::Tenant;
 use super::viewer::Organization;
 
@@ -51,6 +53,12 @@ pub enum Node {
     AuditEvent(AuditEvent),
     /// An owner link.
     OwnerLink(OwnerLink),
+    /// A change set.
+    ChangeSet(ChangeSet),
+    /// A tag write.
+    TagWrite(TagWrite),
+    /// What is decided about a tag name.
+    TagNameSetting(TagNameSetting),
 }
 
 /// The queries of this file.
@@ -106,6 +114,9 @@ async fn find_kind(ctx: &Context<'_>, kind: Kind, rows: Vec<Uuid>) -> Result<Vec
         Kind::EnrollmentKey => find_as(ctx, rows, Node::EnrollmentKey).await,
         Kind::AuditEvent => find_as(ctx, rows, Node::AuditEvent).await,
         Kind::OwnerLink => find_as(ctx, rows, Node::OwnerLink).await,
+        Kind::ChangeSet => find_as(ctx, rows, Node::ChangeSet).await,
+        Kind::TagWrite => find_as(ctx, rows, Node::TagWrite).await,
+        Kind::TagName => find_as(ctx, rows, Node::TagNameSetting).await,
     }
 }
 

@@ -45,6 +45,8 @@ pub enum OperationKind {
     ChangeAccess,
     /// Removes what Tenantry created in the tenant, and stops everything about it.
     DisconnectTenant,
+    /// Writes the tags of a change set.
+    ApplyChangeSet,
 }
 
 /// Where an operation stands.

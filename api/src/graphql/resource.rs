@@ -4,6 +4,7 @@ mod counts;
 mod each;
 mod facets;
 mod filter;
+mod history;
 mod resources;
 mod search;
 mod tag_coverage;
@@ -12,7 +13,7 @@ mod tag_names;
 
 use std::sync::Arc;
 
-use async_graphql::{Context, ID, Object, Result, SimpleObject};
+use async_graphql::{Context, Enum, ID, Object, Result, SimpleObject};
 use entity::resource;
 use uuid::Uuid;
 
@@ -21,15 +22,30 @@ pub use facets::Facets;
 pub use filter::ResourceFilter;
 pub use resources::{Asked, ResourceOrder, Resources, list};
 pub use tag_coverage::TagCoverages;
+pub use tag_filter::has_term;
 pub use tag_names::TagNames;
 
 use super::batch::Batch;
 use super::ids::Kind;
+use super::pager::{Connection, Paging};
 use super::scalars::DateTime;
 use super::scope::Scope;
 use super::stored::{Identified, Row, Stored};
 use super::subscription::AzureSubscription;
 use crate::permission::Permission;
+use history::ResourceChange;
+
+/// What takes tags.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+#[graphql(name = "ResourceScope", remote = "entity::resource::ResourceScope")]
+pub enum ResourceScope {
+    /// A resource.
+    Resource,
+    /// A resource group.
+    ResourceGroup,
+    /// A subscription.
+    Subscription,
+}
 
 /// A resource.
 pub struct Resource {
@@ -144,6 +160,33 @@ impl Resource {
     /// When a scan last saw a change of it.
     async fn changed_at(&self) -> DateTime {
         self.row.changed_at.into()
+    }
+
+    /// Whether it is a resource, a resource group or a subscription.
+    async fn scope(&self) -> ResourceScope {
+        self.row.scope.into()
+    }
+
+    /// When the last complete scan that saw it ended; null before the first.
+    async fn last_seen_at(&self, ctx: &Context<'_>) -> Result<Option<DateTime>> {
+        if self.row.deleted_at.is_some() {
+            return Ok(self.row.last_seen_at.map(Into::into));
+        }
+        Ok(self.subscription(ctx).await?.last_scan())
+    }
+
+    /// What has changed of it since it was first seen, the newest first.
+    async fn history(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only of the tag of this name, in whichever case.")] tag: Option<String>,
+        #[graphql(desc = "How many, from the start: at most 500; 50 if neither this nor `last` is given.")]
+        first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many, from the end: at most 500.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<Connection<ResourceChange>> {
+        history::list(ctx, self.row.id, tag.as_deref(), &Paging { first, after, last, before }).await
     }
 
     /// When a complete scan no longer saw it; null while it is there.

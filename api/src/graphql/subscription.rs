@@ -108,6 +108,13 @@ impl AzureSubscription {
     }
 }
 
+impl AzureSubscription {
+    /// When the last complete scan ended.
+    pub fn last_scan(&self) -> Option<DateTime> {
+        self.row.scanned_at.map(Into::into)
+    }
+}
+
 /// An Azure subscription, as last seen. Needs the role `VIEWER`, or the scope `inventory:read`.
 #[Object(name = "AzureSubscription")]
 impl AzureSubscription {

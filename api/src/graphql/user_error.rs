@@ -64,6 +64,20 @@ pub enum UserErrorCode {
     NotConnected,
     /// The tenant is disconnected already, and nothing is left to do about it.
     AlreadyDisconnected,
+    /// Everything is as it is wanted already.
+    NothingToChange,
+    /// Some of it would fail; the change set says what, and why.
+    HasProblems,
+    /// Everything is meant: that has to be confirmed with the number.
+    ConfirmationNeeded,
+    /// There are not as many as was said.
+    SelectionChanged,
+    /// No tag was named, too many, or one of them twice.
+    InvalidTags,
+    /// The change set was applied or cancelled already.
+    NotPlanned,
+    /// The inventory has changed since the change set was planned; it was planned again.
+    ChangedSincePlanned,
 }
 
 /// Something that the person who asked can do something about.

@@ -14,6 +14,7 @@ use super::member::Member;
 use super::scalars::DateTime;
 use super::scope::{Scope, or_null};
 use super::stored::{Identified, Row, Stored, find_row};
+use super::tag_name::ConflictPolicy;
 use crate::error::ErrorCode;
 use crate::permission::Permission;
 use crate::viewer::Actor;
@@ -115,5 +116,10 @@ impl Organization {
     /// Whether Reader stays beside Tag Contributor where tags are written.
     async fn keep_reader(&self) -> bool {
         self.0.keep_reader
+    }
+
+    /// What happens in conflicts of tags about whose names nothing else is decided.
+    async fn conflict_policy(&self) -> ConflictPolicy {
+        self.0.conflict_policy.into()
     }
 }

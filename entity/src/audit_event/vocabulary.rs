@@ -129,6 +129,24 @@ pub enum Action {
     /// The inventory of a tenant was deleted.
     #[sea_orm(string_value = "INVENTORY_DELETED")]
     InventoryDeleted,
+    /// A change set was planned.
+    #[sea_orm(string_value = "CHANGE_SET_PLANNED")]
+    ChangeSetPlanned,
+    /// A change set was begun to be written.
+    #[sea_orm(string_value = "CHANGE_SET_APPLIED")]
+    ChangeSetApplied,
+    /// A change set came to its end.
+    #[sea_orm(string_value = "CHANGE_SET_ENDED")]
+    ChangeSetEnded,
+    /// A change set was cancelled.
+    #[sea_orm(string_value = "CHANGE_SET_CANCELLED")]
+    ChangeSetCancelled,
+    /// Conflicts of tags were decided.
+    #[sea_orm(string_value = "CONFLICTS_RESOLVED")]
+    ConflictsResolved,
+    /// What is decided about a tag name was changed.
+    #[sea_orm(string_value = "TAG_NAME_CHANGED")]
+    TagNameChanged,
 }
 
 /// What somebody who did something is.
@@ -226,4 +244,10 @@ pub enum ObjectKind {
     /// An owner link.
     #[sea_orm(string_value = "owner-link")]
     OwnerLink,
+    /// A change set.
+    #[sea_orm(string_value = "change-set")]
+    ChangeSet,
+    /// A tag name.
+    #[sea_orm(string_value = "tag-name")]
+    TagName,
 }

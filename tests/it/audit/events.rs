@@ -1,6 +1,7 @@
 //! Each mutation leaves one event, with who asked, from where, and by which request.
 
 mod consents;
+mod tags;
 
 use std::collections::BTreeMap;
 
@@ -33,6 +34,7 @@ struct Case {
 fn cases() -> Vec<Case> {
     let mut cases = cases_of_work();
     cases.extend(consents::cases());
+    cases.extend(tags::cases());
     cases.extend(cases_of_access());
     cases.extend(cases_of_members());
     cases.push(case_of_disconnection());
@@ -221,8 +223,11 @@ fn cases_of_members() -> Vec<Case> {
     ]
 }
 
+/// What decides without naming anything that could be gone.
+const NAMES_NOTHING: [&str; 2] = ["changeOrganization", "changeTagName"];
+
 /// What makes another thing each time, or counts from another moment.
-const REPEATABLE: [&str; 7] = [
+const REPEATABLE: [&str; 12] = [
     "createAccessToken",
     "rotateAccessToken",
     "registerEnrollmentKey",
@@ -230,6 +235,11 @@ const REPEATABLE: [&str; 7] = [
     "signOutEverywhere",
     "addSubscriptions",
     "createOwnerLink",
+    "assignTags",
+    "removeTags",
+    "renameTag",
+    "planChangeSet",
+    "revertChangeSet",
 ];
 
 /// Asks as the member, under this request id; answers the payload.
@@ -277,6 +287,9 @@ async fn each_mutation_leaves_one_event_and_repeated_in_vain_no_other() -> Resul
     ids.insert("member".to_owned(), colleague.to_owned());
     ids.insert("held".to_owned(), app.hold_window("owner").await?);
     for case in cases() {
+        if case.mutation == "resolveConflicts" {
+            ids.insert("conflict".to_owned(), tags::conflict(&app).await?);
+        }
         let payload = ask(&app, &case, &ids, case.mutation).await?;
         let object = payload.pointer(case.object).with_context(|| format!("{}: {payload}", case.mutation))?;
 
@@ -348,12 +361,14 @@ async fn a_mutation_that_changes_nothing_leaves_no_event() -> Result<()> {
         ("subscription", "subscription"),
         ("held", "consent"),
         ("ownerLink", "owner-link"),
+        ("changeSet", "change-set"),
+        ("removed", "change-set"),
+        ("conflict", "tag-write"),
     ] {
         ids.insert(name.to_owned(), format!("{kind}:{gone}"));
     }
 
-    // A setting is changed without naming anything that could be gone.
-    for case in cases().into_iter().filter(|case| case.mutation != "changeOrganization") {
+    for case in cases().into_iter().filter(|case| !NAMES_NOTHING.contains(&case.mutation)) {
         let payload = ask(&app, &case, &ids, case.mutation).await?;
         assert!(payload["userErrors"][0]["code"].is_string(), "{}: {payload}", case.mutation);
     }

@@ -17,7 +17,7 @@ use entity::operation::State;
 use entity::{owner_link, subscription};
 use futures::StreamExt;
 use migration::wall;
-use sea_orm::ActiveModelTrait;
+use sea_orm::{ActiveModelTrait, ConnectionTrait};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -25,7 +25,7 @@ use super::stage::{Given, Stage};
 use table::{Case, table};
 
 /// What it takes to see each kind of node, by how its ids begin.
-const NODES: [(&str, Permission); 12] = [
+const NODES: [(&str, Permission); 15] = [
     ("organization", Permission::KnowOneself),
     ("member", Permission::ReadMembers),
     ("tenant", Permission::ReadInventory),
@@ -38,6 +38,9 @@ const NODES: [(&str, Permission); 12] = [
     ("enrollmentKey", Permission::ReadEnrollmentKeys),
     ("auditEvent", Permission::ReadAudit),
     ("ownerLink", Permission::ReadConsents),
+    ("changeSet", Permission::ReadInventory),
+    ("tagWrite", Permission::ReadInventory),
+    ("tagName", Permission::ReadInventory),
 ];
 
 /// Something of every kind in an organization of its own, and the ids of it by kind.
@@ -56,6 +59,14 @@ async fn world(stage: &Stage) -> Result<(Viewer, BTreeMap<&'static str, String>)
     let owner_link = owner_link(stage, viewer, &subscription).await?;
     let data =
         stage.ask(viewer, "{ resources { nodes { id } } consents { nodes { id } } }", json!({})).await?;
+    let plan = "mutation { planChangeSet(input: { selection: { all: true, expectedCount: 1 },
+        set: [{ name: \"a\", value: \"b\" }] }) { changeSet { id writes { nodes { id } } } } }";
+    let planned = stage.ask(viewer, plan, json!({})).await?["planChangeSet"]["changeSet"].take();
+    let decide =
+        "mutation { changeTagName(input: { name: \"a\", conflictPolicy: ASK }) { tagNameSetting { id } } }";
+    let decided = stage.ask(viewer, decide, json!({})).await?;
+    stage.database.execute_unprepared("update tag_write set outcome = 'CONFLICT'").await?;
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let asked = |list: &str| data[list]["nodes"][0]["id"].as_str().unwrap_or_default().to_owned();
     let ids = BTreeMap::from([
         ("organization", format!("organization:{}", viewer.organization_id)),
@@ -70,6 +81,9 @@ async fn world(stage: &Stage) -> Result<(Viewer, BTreeMap<&'static str, String>)
         ("enrollmentKey", format!("enrollment-key:{}", enrollment_key.id)),
         ("auditEvent", format!("audit-event:{}", audit_event.id)),
         ("ownerLink", format!("owner-link:{}", owner_link.id)),
+        ("changeSet", text(&planned["id"])),
+        ("tagName", text(&decided["changeTagName"]["tagNameSetting"]["id"])),
+        ("tagWrite", text(&planned["writes"]["nodes"][0]["id"])),
     ]);
     Ok((viewer, ids))
 }

@@ -301,6 +301,8 @@ impl Stage {
                 first_seen_at: Set(start + TimeDelta::seconds(index)),
                 changed_at: Set(start - TimeDelta::seconds(index / 2)),
                 deleted_at: Set(given.deleted.then_some(start)),
+                scope: Set(resource::ResourceScope::Resource),
+                last_seen_at: Set(None),
             }
         });
         for chunk in rows.collect::<Vec<_>>().chunks(500) {

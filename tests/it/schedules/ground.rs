@@ -118,6 +118,7 @@ impl Ground {
             name: Set(Uuid::now_v7().to_string()),
             created_at: Set(now),
             keep_reader: Set(world.keeps_reader),
+            conflict_policy: Set(entity::tags::merge::ConflictPolicy::Ask),
         };
         let organization = organization.insert(&self.database).await?;
         let member = member::ActiveModel {

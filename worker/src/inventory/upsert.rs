@@ -1,6 +1,6 @@
 //! Stores resources that are new or have changed, many in one statement.
 //!
-//! `PostgreSQL` gets one array for each column, and so always the same statement of eighteen values: it is planned
+//! `PostgreSQL` gets one array for each column, and so always the same statement of nineteen values: it is planned
 //! once, and stores more than twice as many rows in the same time as one with values for each row, which
 //! `SQLite` gets (`tests/bench/scan.rs`).
 
@@ -10,13 +10,19 @@ use entity::resource::{self, Column};
 use sea_orm::sea_query::{Expr, OnConflict, PostgresQueryBuilder, Query};
 use sea_orm::sqlx::types::Json;
 use sea_orm::sqlx::{self, PgPool};
-use sea_orm::{DatabaseConnection, DbBackend, DbErr, EntityTrait, IntoActiveModel, RuntimeErr};
+use sea_orm::{
+    ActiveEnum, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, EntityTrait, IntoActiveModel,
+    RuntimeErr,
+};
+
+use super::{Sight, history};
+use crate::transaction;
 
 /// Rows a statement stores at once: well under `SQLite`'s limit of bound values.
 pub(super) const CHUNK: usize = 1_000;
 
 /// What a scan writes, with the types of `PostgreSQL`.
-const COLUMNS: [(Column, &str); 18] = [
+const COLUMNS: [(Column, &str); 19] = [
     (Column::Id, "uuid"),
     (Column::OrganizationId, "uuid"),
     (Column::SubscriptionId, "uuid"),
@@ -35,6 +41,7 @@ const COLUMNS: [(Column, &str); 18] = [
     (Column::AzureChangedAt, "timestamptz"),
     (Column::FirstSeenAt, "timestamptz"),
     (Column::ChangedAt, "timestamptz"),
+    (Column::Scope, "text"),
 ];
 
 static STATEMENT: LazyLock<String> = LazyLock::new(|| {
@@ -51,8 +58,24 @@ static STATEMENT: LazyLock<String> = LazyLock::new(|| {
     insert.to_string(PostgresQueryBuilder)
 });
 
-/// Stores rows that are new or have changed.
-pub(super) async fn upsert(database: &DatabaseConnection, rows: Vec<resource::Model>) -> Result<(), DbErr> {
+/// Stores rows that are new or have changed; what is new is many rows, and what has changed is told with what it was
+/// before, in one transaction.
+pub(super) async fn upsert(database: &DatabaseConnection, sights: Vec<Sight>) -> Result<(), DbErr> {
+    let (new, changed): (Vec<_>, Vec<_>) = sights.into_iter().partition(|sight| sight.is_new);
+    let rows = |sights: Vec<Sight>| sights.into_iter().map(|sight| sight.row).collect::<Vec<_>>();
+    insert(database, rows(new)).await?;
+    let changed = rows(changed);
+    for chunk in changed.chunks(CHUNK) {
+        let transaction = transaction::begin(database).await?;
+        let changes = history::of(&transaction, &chunk.iter().collect::<Vec<_>>()).await?;
+        history::store(&transaction, changes).await?;
+        store(&transaction, chunk.to_vec()).await?;
+        transaction.commit().await?;
+    }
+    Ok(())
+}
+
+async fn insert(database: &DatabaseConnection, rows: Vec<resource::Model>) -> Result<(), DbErr> {
     if database.get_database_backend() == DbBackend::Postgres {
         for chunk in rows.chunks(CHUNK) {
             let stored = store_arrays(database.get_postgres_connection_pool(), chunk).await;
@@ -60,6 +83,10 @@ pub(super) async fn upsert(database: &DatabaseConnection, rows: Vec<resource::Mo
         }
         return Ok(());
     }
+    store(database, rows).await
+}
+
+async fn store(database: &impl ConnectionTrait, rows: Vec<resource::Model>) -> Result<(), DbErr> {
     let mut rows = rows.into_iter().map(IntoActiveModel::into_active_model).peekable();
     while rows.peek().is_some() {
         let chunk = rows.by_ref().take(CHUNK);
@@ -85,6 +112,7 @@ fn known() -> OnConflict {
             Column::ContentHash,
             Column::ChangedAt,
             Column::DeletedAt,
+            Column::LastSeenAt,
         ])
         // Resource Graph does not tell these times; what Resource Manager told before stays.
         .value(Column::AzureCreatedAt, known_or_new("azure_created_at"))
@@ -120,6 +148,7 @@ async fn store_arrays(pool: &PgPool, rows: &[resource::Model]) -> Result<(), sql
         .bind(each(rows, |row| row.azure_changed_at))
         .bind(each(rows, |row| row.first_seen_at))
         .bind(each(rows, |row| row.changed_at))
+        .bind(each(rows, |row| row.scope.to_value()))
         .execute(pool)
         .await?;
     Ok(())
@@ -131,7 +160,7 @@ mod tests {
 
     #[test]
     fn every_column_but_the_deletion_is_an_array() {
-        assert!(STATEMENT.contains("$18::timestamptz[])"), "{}", *STATEMENT);
+        assert!(STATEMENT.contains("$19::text[])"), "{}", *STATEMENT);
         assert_eq!(STATEMENT.matches("unnest(").count(), COLUMNS.len());
         assert!(STATEMENT.contains(r#""deleted_at" = "excluded"."deleted_at""#), "{}", *STATEMENT);
     }

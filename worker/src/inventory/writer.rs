@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use entity::resource;
 use sea_orm::{DatabaseConnection, DbBackend, DbErr};
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
+use super::Sight;
 use super::upsert::{CHUNK, upsert};
 use crate::job::JobError;
 
@@ -26,7 +26,7 @@ pub(crate) struct Writer {
 #[derive(Default)]
 struct Lane {
     /// Rows to store: the newest sight of each, since one statement may not store a row twice.
-    waiting: HashMap<Uuid, resource::Model>,
+    waiting: HashMap<Uuid, Sight>,
     /// The rows before those, while they are being stored.
     storing: Option<AbortOnDropHandle<Result<(), DbErr>>>,
 }
@@ -38,11 +38,11 @@ impl Writer {
     }
 
     /// Takes rows over, and waits where too many are under way.
-    pub(crate) async fn take(&mut self, rows: impl Iterator<Item = resource::Model>) -> Result<(), JobError> {
+    pub(crate) async fn take(&mut self, sights: impl Iterator<Item = Sight>) -> Result<(), JobError> {
         let lanes = self.lanes.len();
-        for row in rows {
-            let lane = usize::from(row.id.as_bytes()[15]) % lanes;
-            self.lanes[lane].waiting.insert(row.id, row);
+        for sight in sights {
+            let lane = usize::from(sight.row.id.as_bytes()[15]) % lanes;
+            self.lanes[lane].waiting.insert(sight.row.id, sight);
         }
         for lane in &mut self.lanes {
             if lane.waiting.len() >= CHUNK / lanes {
@@ -68,7 +68,7 @@ impl Lane {
     async fn flush(&mut self, database: &DatabaseConnection) -> Result<(), JobError> {
         self.stored().await?;
         if !self.waiting.is_empty() {
-            let rows = self.waiting.drain().map(|(_, row)| row).collect();
+            let rows = self.waiting.drain().map(|(_, sight)| sight).collect();
             let database = database.clone();
             let storing = tokio::spawn(async move { upsert(&database, rows).await });
             self.storing = Some(AbortOnDropHandle::new(storing));

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::context::Context;
 use crate::job::{Job, JobError};
 use crate::scan::{Scan, Target};
-use crate::{access, failures, operations};
+use crate::{access, failures, operations, taggable};
 
 /// Subscriptions that one Resource Graph query names; Microsoft advises no more than 300.
 const BATCH: u64 = 300;
@@ -116,6 +116,7 @@ async fn scan(
     for target in lost {
         Scan::abandon(context, &target, failures::access_lost()).await?;
     }
+    taggable::learn(context, entra_tenant_id, &present).await?;
     let readers = readers(context, operation, &present).await?;
     let (graph, listed): (Vec<_>, Vec<_>) =
         present.into_iter().partition(|target| readers.contains(&target.subscription.id));
@@ -228,9 +229,15 @@ impl Reach<'_> {
         let arm = self.context.microsoft.arm().clone();
         let caller = Caller::App { tenant: self.entra_tenant_id };
         match source {
-            Source::ResourceGraph => arm.resource_graph(caller, subscriptions).boxed(),
+            Source::ResourceGraph => {
+                let containers = arm.containers_graph(caller.clone(), subscriptions.clone());
+                containers.chain(arm.resource_graph(caller, subscriptions)).boxed()
+            }
             Source::ResourceManager => {
-                let lists = subscriptions.into_iter().map(|id| arm.resources(caller.clone(), id).boxed());
+                let lists = subscriptions.into_iter().map(|id| {
+                    let containers = arm.containers(caller.clone(), id);
+                    containers.chain(arm.resources(caller.clone(), id)).boxed()
+                });
                 futures::stream::iter(lists.collect::<Vec<_>>()).flatten().boxed()
             }
         }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use entity::subscription::{self, AccessLevel};
-use entity::{Owned, Work, operation, operation_step};
+use entity::{Owned, Work, operation, operation_step, tag_write};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QueryOrder,
     QuerySelect,
@@ -44,6 +44,9 @@ async fn subscriptions(
     let wanted = match &request.work {
         // These look for them themselves.
         Work::Onboard { .. } | Work::Disconnect { .. } | Work::Hold => return Ok(Vec::new()),
+        Work::ApplyChangeSet { change_set_id } => {
+            of_tenant.filter(subscription::Column::Id.in_subquery(tag_write::written_in(*change_set_id)))
+        }
         Work::Scan => of_tenant.filter(subscription::Column::AccessLevel.ne(AccessLevel::None)),
         Work::ChangeAccess { subscriptions, .. } => {
             of_tenant.filter(subscription::Column::Id.is_in(subscriptions.iter().copied()))

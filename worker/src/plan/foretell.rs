@@ -48,7 +48,9 @@ async fn aim(context: &Context, operation: &operation::Model) -> Result<Option<A
     let level = match operation.work() {
         Work::Onboard { .. } => return Ok(Some(Aim::Onboard)),
         Work::ChangeAccess { level, .. } => level,
-        Work::Scan | Work::Disconnect { .. } | Work::Hold => return Ok(None),
+        Work::Scan | Work::Disconnect { .. } | Work::ApplyChangeSet { .. } | Work::Hold => {
+            return Ok(None);
+        }
     };
     let organization =
         organization::Entity::by_ids(&[operation.organization_id]).one(&context.database).await?;

@@ -111,7 +111,22 @@ impl Gate {
             microsoft_request_id: Set(end.request_id.clone()),
             ..Default::default()
         };
+        if end.refuses_token {
+            self.shut().await?;
+        }
         ended.update(&self.database).await.map(drop)
+    }
+
+    /// A token that was refused lets nobody through any more, also where whoever heard of it dies before the window is
+    /// closed for it.
+    async fn shut(&self) -> Result<(), DbErr> {
+        consent::Entity::update_many()
+            .filter(consent::Column::OrganizationId.eq(self.organization_id))
+            .filter(consent::Column::Id.eq(self.consent_id))
+            .col_expr(consent::Column::LastCallAt, Expr::val(self.closes_at))
+            .exec(&self.database)
+            .await
+            .map(drop)
     }
 }
 

@@ -22,6 +22,8 @@ pub enum ConsentWorkKind {
     ChangeAccess,
     /// Removes what Tenantry created in the tenant, and stops everything about it.
     Disconnect,
+    /// Writes the tags of a change set.
+    ApplyChangeSet,
     /// Nothing yet: its window is held open for what members ask for.
     Hold,
 }
@@ -39,7 +41,7 @@ const SHOWN: usize = 100;
 fn all(work: &Work) -> &[Uuid] {
     match work {
         Work::Onboard { subscriptions } | Work::ChangeAccess { subscriptions, .. } => subscriptions,
-        Work::Scan | Work::Disconnect { .. } | Work::Hold => &[],
+        Work::Scan | Work::Disconnect { .. } | Work::ApplyChangeSet { .. } | Work::Hold => &[],
     }
 }
 
@@ -59,6 +61,7 @@ impl ConsentWork<'_> {
             Work::Scan => ConsentWorkKind::Scan,
             Work::ChangeAccess { .. } => ConsentWorkKind::ChangeAccess,
             Work::Disconnect { .. } => ConsentWorkKind::Disconnect,
+            Work::ApplyChangeSet { .. } => ConsentWorkKind::ApplyChangeSet,
             Work::Hold => ConsentWorkKind::Hold,
         }
     }

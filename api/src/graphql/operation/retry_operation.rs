@@ -161,6 +161,12 @@ impl Reset<'_> {
                 .put(StepState::Removing, Condition::all().add(Step::Outcome.ne(StepOutcome::Removed)))
                 .await;
         }
+        if self.operation.kind == Kind::ApplyChangeSet {
+            worker::change_set::again(self.transaction, self.operation).await?;
+            let undone =
+                Condition::any().add(Step::Outcome.is_null()).add(Step::Outcome.ne(StepOutcome::Written));
+            return self.put(StepState::Writing, undone).await;
+        }
         if self.operation.kind == Kind::ChangeAccess {
             let done = [StepOutcome::Changed, StepOutcome::Unchanged];
             self.put(StepState::Scanning, Condition::all().add(Step::Outcome.is_in(done))).await?;

@@ -32,6 +32,8 @@ pub enum OperationStepState {
     RollingBack,
     /// The role works; the scan has not ended.
     Scanning,
+    /// Tags are being written.
+    Writing,
     /// Nothing more will happen.
     Done,
 }
@@ -64,6 +66,10 @@ pub enum OperationStepOutcome {
     RolledBack,
     /// What Tenantry created there is removed.
     Removed,
+    /// Every tag write was done.
+    Written,
+    /// Some tag writes were done; each says what became of it.
+    PartlyWritten,
     /// Something else went wrong.
     Failed,
 }

@@ -7,6 +7,7 @@ use async_graphql::{Enum, ID, InputObject, Result};
 use entity::resource::{self, Column};
 use sea_orm::{ColumnTrait, QueryFilter, Select};
 
+use super::ResourceScope;
 use super::tag_filter::TagFilter;
 use crate::error::ErrorCode;
 use crate::graphql::scalars::DateTime;
@@ -88,6 +89,8 @@ pub struct ResourceFilter {
     first_seen_at: Option<DateTimeRange>,
     /// Last seen to have changed by a scan at this time.
     changed_at: Option<DateTimeRange>,
+    /// Of one of these scopes: resources by default; not in a filter within a filter.
+    scopes: Option<Vec<ResourceScope>>,
     /// Let through by all of these.
     and: Option<Vec<ResourceFilter>>,
     /// Let through by any of these.
@@ -105,6 +108,11 @@ impl ResourceFilter {
     ) -> Result<Select<resource::Entity>> {
         self.check_bounds()?;
         let list = list.filter(self.condition(scope)?);
+        let scopes = match &self.scopes {
+            Some(scopes) => scopes.iter().copied().map(Into::into).collect(),
+            None => vec![resource::ResourceScope::Resource],
+        };
+        let list = list.filter(Column::Scope.is_in(scopes));
         Ok(match self.presence.unwrap_or_default() {
             Presence::Present => list.filter(Column::DeletedAt.is_null()),
             Presence::Deleted => list.filter(Column::DeletedAt.is_not_null()),
@@ -114,11 +122,6 @@ impl ResourceFilter {
 
     /// Whether it restricts nothing but, perhaps, to what is still there. What restricts nothing only because of
     /// the resources that there are, or because two conditions make up for each other, is not found out.
-    // Asked by what changes all that a filter lets through.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "asked by mutations of everything that a filter lets through")
-    )]
     pub(in crate::graphql) fn is_empty(&self) -> bool {
         self.extent() == bounds::Extent::All
     }

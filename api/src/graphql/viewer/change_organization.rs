@@ -3,12 +3,13 @@
 use async_graphql::{Context, InputObject, Object, Result, SimpleObject};
 use entity::audit_event::{Action, ObjectKind, Record};
 use entity::organization;
-use sea_orm::{ActiveModelTrait, ColumnTrait, DbErr, IntoActiveModel, QueryFilter, QuerySelect, Set};
-use serde_json::json;
+use sea_orm::{ActiveEnum, ActiveModelTrait, ColumnTrait, DbErr, QueryFilter, QuerySelect, Set, Unchanged};
+use serde_json::{Value, json};
 
 use super::Organization;
 use crate::graphql::scope::{Scope, internal, missing, or_null};
 use crate::graphql::stored::object;
+use crate::graphql::tag_name::ConflictPolicy;
 use crate::graphql::user_error::UserError;
 use crate::permission::Permission;
 
@@ -18,6 +19,8 @@ use crate::permission::Permission;
 pub struct ChangeOrganizationInput {
     /// Whether Reader stays beside Tag Contributor where tags are written. Counts from the next change of access on.
     keep_reader: Option<bool>,
+    /// What happens in conflicts of tags about whose names nothing else is decided. Counts for what is written from now on.
+    conflict_policy: Option<ConflictPolicy>,
     /// Comes back in the payload.
     client_mutation_id: Option<String>,
 }
@@ -79,17 +82,29 @@ async fn store(
         .one(&transaction)
         .await?;
     let Some(before) = found else { return Ok(None) };
-    let keep_reader = input.keep_reader.unwrap_or(before.keep_reader);
-    if keep_reader == before.keep_reader {
+    let mut after = before.clone();
+    after.keep_reader = input.keep_reader.unwrap_or(before.keep_reader);
+    after.conflict_policy = input.conflict_policy.map_or(before.conflict_policy, Into::into);
+    if after == before {
         return Ok(Some(before));
     }
     let record = Record::of(Action::OrganizationChanged, ObjectKind::Organization, before.id)
-        .before(json!({ "keepReader": before.keep_reader }))
-        .after(json!({ "keepReader": keep_reader }));
-    let mut changed = before.into_active_model();
-    changed.keep_reader = Set(keep_reader);
+        .before(told(&before))
+        .after(told(&after));
+    let changed = organization::ActiveModel {
+        id: Unchanged(before.id),
+        keep_reader: Set(after.keep_reader),
+        conflict_policy: Set(after.conflict_policy),
+        ..Default::default()
+    };
     let changed = changed.update(&transaction).await?;
     scope.audit(&transaction, record).await?;
     transaction.commit().await?;
     Ok(Some(changed))
+}
+
+fn told(organization: &organization::Model) -> Value {
+    json!({
+        "keepReader": organization.keep_reader, "conflictPolicy": organization.conflict_policy.to_value(),
+    })
 }

@@ -1,5 +1,7 @@
 //! One case for each root field of the schema: what it takes, and what a stranger sees.
 
+mod tags;
+
 use api::permission::Permission;
 use serde_json::{Value, json};
 
@@ -23,13 +25,14 @@ impl Case {
 
     /// Whether it asks for something that a row has to be found for; what makes something new does not.
     pub fn names_a_row(&self) -> bool {
-        const MAKES_OR_NAMES_NONE: [&str; 6] = [
+        const MAKES_OR_NAMES_NONE: [&str; 7] = [
             "startConsent",
             "signOutEverywhere",
             "diagnoseAccessToken",
             "registerEnrollmentKey",
             "changeOrganization",
             "verifyReceipt",
+            "changeTagName",
         ];
         !MAKES_OR_NAMES_NONE.contains(&self.name())
     }
@@ -53,6 +56,7 @@ pub fn table() -> Vec<Case> {
     cases.extend(mutations());
     cases.extend(mutations_of_consents());
     cases.extend(mutations_of_access());
+    cases.extend(tags::cases());
     cases.extend(live_queries());
     cases
 }

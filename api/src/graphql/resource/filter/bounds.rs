@@ -2,6 +2,7 @@
 
 use async_graphql::Result;
 
+use super::super::ResourceScope;
 use super::{ResourceFilter, only_outside};
 use crate::error::ErrorCode;
 
@@ -67,6 +68,9 @@ impl ResourceFilter {
     }
 
     fn measure(&self, depth: usize, size: &mut Size) -> Result<()> {
+        if depth > 1 && self.scopes.is_some() {
+            return Err(only_outside("scopes"));
+        }
         if depth > 1 && self.presence.is_some() {
             return Err(only_outside("presence"));
         }
@@ -119,6 +123,8 @@ impl ResourceFilter {
             .and(of(self.name_contains.as_ref().is_some_and(|part| !part.is_empty())))
             .and(of(self.tags.as_ref().is_some_and(|tags| !tags.is_empty())))
             .and(of(self.tagging.is_some() || azure))
+            // Groups and subscriptions alone are few.
+            .and(of(self.scopes.as_ref().is_some_and(|scopes| !scopes.contains(&ResourceScope::Resource))))
             .and(of(first_seen.into_iter().any(|range| range.from.is_some() || range.to.is_some())));
         let all = self.and.iter().flatten().fold(own, |extent, filter| extent.and(filter.extent()));
         let any = self.or.as_ref().map_or(Extent::All, |filters| {

@@ -1,0 +1,315 @@
+//! Writes the tags of a change set, at every subscription of an operation at once: each has a budget of its own.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use entity::operation_step::{self, Outcome as StepOutcome, State};
+use entity::subscription::{self, AccessLevel};
+use entity::tag_write::{self, Outcome};
+use entity::{Failure, Owned, change_set, operation, tenant};
+use futures::{StreamExt, TryStreamExt, stream};
+use microsoft::MicrosoftError;
+use sea_orm::sea_query::Expr;
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set,
+    Unchanged,
+};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::change_set::{Names, Writer, Written};
+use crate::context::Context;
+use crate::job::{Job, JobError};
+use crate::{failures, operations};
+
+/// Subscriptions that are written to at once.
+const SUBSCRIPTIONS: usize = 32;
+/// Resources of one subscription that are written to at once: with the usual latency more than the budget needs.
+const RESOURCES: usize = 8;
+/// Writes that are read at once.
+const PAGE: u64 = 400;
+/// How often progress is told.
+const BEAT: Duration = Duration::from_millis(500);
+
+/// Writes the tags of every step of an operation that stands at `WRITING`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct WriteTags {
+    /// The organization it belongs to.
+    pub organization_id: Uuid,
+    /// The operation.
+    pub operation_id: Uuid,
+}
+
+impl Job for WriteTags {
+    const NAME: &'static str = "write-tags";
+    const CONCURRENCY: usize = 8;
+    const MAX_ATTEMPTS: u32 = 6;
+    /// The largest change sets take as long as an operation may.
+    const TIMEOUT: Duration = Duration::from_hours(6);
+    type Context = Context;
+
+    fn key(&self) -> String {
+        self.operation_id.to_string()
+    }
+
+    async fn run(&self, context: &Context) -> Result<(), JobError> {
+        let begun = operations::begin(context, self.organization_id, self.operation_id).await?;
+        let Some(operation) = begun else { return Ok(()) };
+        let Some(run) = Run::load(context, &operation).await? else {
+            return Err(JobError::Fail(anyhow::anyhow!("the operation's change set or tenant is gone")));
+        };
+        run.all().await?;
+        if run.is_stopped.load(Ordering::Relaxed) {
+            // Cancelled: the next look at the operation ends it.
+            operations::begin(context, self.organization_id, self.operation_id).await?;
+            return Ok(());
+        }
+        if let Some(wait) = run.take_wait() {
+            return Err(wait);
+        }
+        operations::settle(context, &operation).await
+    }
+
+    async fn give_up(&self, context: &Context, why: &anyhow::Error) -> Result<(), anyhow::Error> {
+        operations::give_up(context, self.organization_id, self.operation_id, why).await
+    }
+}
+
+/// One attempt.
+struct Run<'a> {
+    context: &'a Context,
+    operation: &'a operation::Model,
+    change_set: change_set::Model,
+    tenant: tenant::Model,
+    names: Names,
+    last_beat: Mutex<Instant>,
+    is_stopped: AtomicBool,
+    wait: Mutex<Wait>,
+}
+
+/// Why not everything could be done in this attempt.
+#[derive(Default)]
+struct Wait {
+    throttled: Option<Duration>,
+    unavailable: Option<MicrosoftError>,
+}
+
+impl<'a> Run<'a> {
+    async fn load(context: &'a Context, operation: &'a operation::Model) -> Result<Option<Self>, JobError> {
+        let change_set = change_set::Entity::owned_by(operation.organization_id)
+            .filter(change_set::Column::Id.eq(operation.change_set_id))
+            .one(&context.database)
+            .await?;
+        let tenant = tenant::Entity::owned_by(operation.organization_id)
+            .filter(tenant::Column::Id.eq(operation.tenant_id))
+            .one(&context.database)
+            .await?;
+        let names = Names::load(&context.database, operation.organization_id).await?;
+        Ok(change_set.zip(tenant).map(|(change_set, tenant)| Self {
+            context,
+            operation,
+            change_set,
+            tenant,
+            names,
+            last_beat: Mutex::new(Instant::now()),
+            is_stopped: AtomicBool::new(false),
+            wait: Mutex::default(),
+        }))
+    }
+
+    async fn all(&self) -> Result<(), JobError> {
+        let steps = operation_step::Entity::owned_by(self.operation.organization_id)
+            .filter(operation_step::Column::OperationId.eq(self.operation.id))
+            .filter(operation_step::Column::State.eq(State::Writing))
+            .order_by_asc(operation_step::Column::Id)
+            .all(&self.context.database)
+            .await?;
+        stream::iter(steps.into_iter().map(|step| self.step(step)))
+            .buffer_unordered(SUBSCRIPTIONS)
+            .try_collect::<()>()
+            .await
+    }
+
+    async fn step(&self, step: operation_step::Model) -> Result<(), JobError> {
+        let subscription = subscription::Entity::owned_by(step.organization_id)
+            .filter(subscription::Column::Id.eq(step.subscription_id))
+            .one(&self.context.database)
+            .await?;
+        let Some(subscription) = subscription else { return Ok(()) };
+        self.refuse_below_level(&step, &subscription).await?;
+        let writer = Writer::new(self.context, &self.change_set, subscription, &self.tenant, &self.names);
+        let mut after = Uuid::nil();
+        while !self.is_stopped.load(Ordering::Relaxed) {
+            let resources = self.page(&step, after).await?;
+            let Some(last) = resources.last().and_then(|writes| writes.first()) else { break };
+            after = last.resource_id;
+            stream::iter(resources.into_iter().map(|writes| self.resource(&writer, writes)))
+                .buffer_unordered(RESOURCES)
+                .try_collect::<()>()
+                .await?;
+        }
+        self.finish(step).await
+    }
+
+    /// What the access level does not let be written is refused here, whoever asked for it.
+    async fn refuse_below_level(
+        &self,
+        step: &operation_step::Model,
+        subscription: &subscription::Model,
+    ) -> Result<(), JobError> {
+        if matches!(subscription.access_level, AccessLevel::WriteTags | AccessLevel::ResourcesOnly) {
+            return Ok(());
+        }
+        let pending =
+            self.pending(step).select_only().columns([tag_write::Column::Id, tag_write::Column::Name]);
+        let pending: Vec<(Uuid, String)> = pending.into_tuple().all(&self.context.database).await?;
+        let refused: Vec<Uuid> =
+            pending.into_iter().filter(|(_, name)| !self.names.is_off(name)).map(|(id, _)| id).collect();
+        for chunk in refused.chunks(500) {
+            tag_write::Entity::update_many()
+                .set(tag_write::ActiveModel {
+                    outcome: Set(Some(Outcome::MissingRole)),
+                    failure: Set(Some(failures::access_level_too_low())),
+                    ended_at: Set(Some(self.context.clock.now())),
+                    ..Default::default()
+                })
+                .filter(tag_write::Column::Id.is_in(chunk.iter().copied()))
+                .exec(&self.context.database)
+                .await?;
+        }
+        Ok(())
+    }
+
+    fn pending(&self, step: &operation_step::Model) -> sea_orm::Select<tag_write::Entity> {
+        self.of_step(step).filter(tag_write::Column::Outcome.is_null())
+    }
+
+    fn of_step(&self, step: &operation_step::Model) -> sea_orm::Select<tag_write::Entity> {
+        tag_write::Entity::owned_by(step.organization_id)
+            .filter(tag_write::Column::ChangeSetId.eq(self.change_set.id))
+            .filter(tag_write::Column::SubscriptionId.eq(step.subscription_id))
+    }
+
+    /// The next writes, by resource; those of one resource are never parted.
+    async fn page(
+        &self,
+        step: &operation_step::Model,
+        after: Uuid,
+    ) -> Result<Vec<Vec<tag_write::Model>>, JobError> {
+        let page = |limit: Option<u64>| {
+            self.pending(step)
+                .filter(tag_write::Column::ResourceId.gt(after))
+                .order_by_asc(tag_write::Column::ResourceId)
+                .order_by_asc(tag_write::Column::Id)
+                .limit(limit)
+                .all(&self.context.database)
+        };
+        let writes = page(Some(PAGE)).await?;
+        let is_whole = (writes.len() as u64) < PAGE;
+        let mut resources: Vec<Vec<tag_write::Model>> = Vec::new();
+        for write in writes {
+            match resources.last_mut().filter(|of| of[0].resource_id == write.resource_id) {
+                Some(of) => of.push(write),
+                None => resources.push(vec![write]),
+            }
+        }
+        // The last one may have more writes on the next page. None has as many as a page holds.
+        if !is_whole && resources.len() > 1 {
+            resources.pop();
+        }
+        Ok(resources)
+    }
+
+    async fn resource(
+        &self,
+        writer: &Writer<'_>,
+        of_resource: Vec<tag_write::Model>,
+    ) -> Result<(), JobError> {
+        if self.is_stopped.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let written = writer.write(of_resource).await?;
+        {
+            let mut wait = self.wait.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            match written {
+                Written::Done => {}
+                Written::Throttled(pause) => {
+                    wait.throttled = Some(wait.throttled.map_or(pause, |known| known.min(pause)));
+                }
+                Written::Unavailable(error) => wait.unavailable = Some(error),
+            }
+        }
+        self.beat().await
+    }
+
+    /// Tells progress, at a bounded rate, and hears whether somebody asked for the operation to stop.
+    async fn beat(&self) -> Result<(), JobError> {
+        {
+            let mut last = self.last_beat.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            if last.elapsed() < BEAT {
+                return Ok(());
+            }
+            *last = Instant::now();
+        }
+        if !operations::heartbeat(self.context, self.operation).await? {
+            self.is_stopped.store(true, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Ends the step if each of its writes has an outcome.
+    async fn finish(&self, step: operation_step::Model) -> Result<(), JobError> {
+        let counts: Vec<(Option<Outcome>, i64)> = self
+            .of_step(&step)
+            .filter(
+                Condition::any()
+                    .add(tag_write::Column::Outcome.is_null())
+                    .add(tag_write::Column::Outcome.ne(Outcome::NotSent)),
+            )
+            .select_only()
+            .column(tag_write::Column::Outcome)
+            .expr_as(Expr::cust("count(*)"), "count")
+            .group_by(tag_write::Column::Outcome)
+            .into_tuple()
+            .all(&self.context.database)
+            .await?;
+        if counts.iter().any(|(outcome, _)| outcome.is_none()) {
+            return Ok(());
+        }
+        let all: i64 = counts.iter().map(|(_, count)| count).sum();
+        let done = counts.iter().filter(|(outcome, _)| outcome.is_some_and(|of| Outcome::DONE.contains(&of)));
+        let done: i64 = done.map(|(_, count)| count).sum();
+        let (outcome, failure) = ended(all, done);
+        let ended = operation_step::ActiveModel {
+            id: Unchanged(step.id),
+            state: Set(State::Done),
+            outcome: Set(Some(outcome)),
+            failure: Set(failure),
+            updated_at: Set(self.context.clock.now()),
+            ..Default::default()
+        };
+        ended.update(&self.context.database).await?;
+        Ok(())
+    }
+
+    /// What is left has to be tried again later.
+    fn take_wait(&self) -> Option<JobError> {
+        let wait = std::mem::take(&mut *self.wait.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        match (wait.throttled, wait.unavailable) {
+            // Being throttled is not failing: the operation's deadline bounds it.
+            (Some(pause), _) => Some(JobError::RetryAfter(pause)),
+            (None, Some(error)) => Some(JobError::Retry(error.into())),
+            (None, None) => None,
+        }
+    }
+}
+
+fn ended(all: i64, done: i64) -> (StepOutcome, Option<Failure>) {
+    let count = |count: i64| u64::try_from(count).unwrap_or_default();
+    match done {
+        done if done == all => (StepOutcome::Written, None),
+        0 => (StepOutcome::Failed, Some(failures::not_all_written(count(all), count(all)))),
+        done => (StepOutcome::PartlyWritten, Some(failures::not_all_written(count(all - done), count(all)))),
+    }
+}
