@@ -76,4 +76,5 @@ def main():
     print(rows, time.perf_counter() - begun)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -408,3 +408,33 @@ async fn a_resource_group_and_a_subscription_are_tagged_like_a_resource() -> Res
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn each_tag_says_where_it_stands() -> Result<()> {
+    let tenant = Tenant::writable(20).await?;
+    tenant.given(0, &[("env", "test"), ("quiet", "1")]).await?;
+    tenant.app.simulator.replace_tags(&tenant.arm_id(0), &[("env", "theirs"), ("quiet", "1")]);
+    tenant.assign(&[0], "env", "ours").await?;
+    tenant.app.simulator.set_read_only(tenant.azure, &tenant.arm_id(0), true);
+    tenant.assign(&[0], "locked", "1").await?;
+    let tags = json!([{ "name": "soon", "value": "1" }]);
+    tenant.ask("assignTags", json!({ "selection": tenant.select(&[0]), "tags": tags })).await?;
+
+    let query = "query($id: ID!) { node(id: $id) { ... on Resource { tagStates { name value wanted state lastWrite { outcome } } } } }";
+    let data = tenant.app.ask(query, json!({ "id": tenant.ids[&0] })).await?;
+
+    let state = |name: &str, value: Value, wanted: Value, state: &str, outcome: Value| {
+        let last = if outcome == "never" { Value::Null } else { json!({ "outcome": outcome }) };
+        json!({ "name": name, "value": value, "wanted": wanted, "state": state, "lastWrite": last })
+    };
+    assert_eq!(
+        data["node"]["tagStates"],
+        json!([
+            state("env", json!("theirs"), json!("ours"), "CONFLICT", json!("CONFLICT")),
+            state("quiet", json!("1"), Value::Null, "IN_SYNC", json!("never")),
+            state("locked", Value::Null, json!("1"), "FAILED", json!("LOCKED")),
+            state("soon", Value::Null, json!("1"), "PENDING", Value::Null),
+        ])
+    );
+    tenant.app.run_jobs().await
+}

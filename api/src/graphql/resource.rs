@@ -10,11 +10,13 @@ mod search;
 mod tag_coverage;
 mod tag_filter;
 mod tag_names;
+mod tag_states;
 
 use std::sync::Arc;
 
 use async_graphql::{Context, Enum, ID, Object, Result, SimpleObject};
 use entity::resource;
+use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 pub use counts::Counts;
@@ -29,11 +31,12 @@ use super::batch::Batch;
 use super::ids::Kind;
 use super::pager::{Connection, Paging};
 use super::scalars::DateTime;
-use super::scope::Scope;
+use super::scope::{Scope, internal};
 use super::stored::{Identified, Row, Stored};
 use super::subscription::AzureSubscription;
 use crate::permission::Permission;
 use history::ResourceChange;
+use tag_states::{TagState, Writes};
 
 /// What takes tags.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +58,9 @@ pub struct Resource {
 
 struct Siblings {
     subscriptions: Batch<AzureSubscription>,
+    /// What was last begun about the tags of all of them.
+    writes: OnceCell<Writes>,
+    ids: Vec<Uuid>,
 }
 
 impl Stored for Resource {
@@ -67,8 +73,11 @@ impl Stored for Resource {
     }
 
     fn together(rows: Vec<Row<Self>>) -> Vec<Self> {
-        let siblings =
-            Arc::new(Siblings { subscriptions: Batch::of(rows.iter().map(|row| row.subscription_id)) });
+        let siblings = Arc::new(Siblings {
+            subscriptions: Batch::of(rows.iter().map(|row| row.subscription_id)),
+            writes: OnceCell::new(),
+            ids: rows.iter().map(|row| row.id).collect(),
+        });
         rows.into_iter().map(|row| Self { row, siblings: Arc::clone(&siblings) }).collect()
     }
 }
@@ -140,6 +149,16 @@ impl Resource {
     /// Its tags as Azure has them, by name.
     async fn tags(&self) -> Vec<Tag<'_>> {
         self.row.tags.0.iter().map(|(name, value)| Tag { name, value }).collect()
+    }
+
+    /// Where each of its tags stands between what is wanted here and what Azure has; also those that are wanted and not
+    /// there.
+    async fn tag_states(&self, ctx: &Context<'_>) -> Result<Vec<TagState>> {
+        let scope = Scope::of(ctx, Permission::ReadInventory)?;
+        let level = self.subscription(ctx).await?.level();
+        let writes = self.siblings.writes.get_or_try_init(|| Writes::of(scope, self.siblings.ids.clone()));
+        let writes = writes.await.map_err(|error| internal(&error))?;
+        Ok(writes.states(self.row.id, &self.row.tags, level))
     }
 
     /// When it was created in Azure, where Azure says so.

@@ -109,6 +109,11 @@ impl AzureSubscription {
 }
 
 impl AzureSubscription {
+    /// What Tenantry may do with its tags.
+    pub fn level(&self) -> subscription::AccessLevel {
+        self.row.access_level
+    }
+
     /// When the last complete scan ended.
     pub fn last_scan(&self) -> Option<DateTime> {
         self.row.scanned_at.map(Into::into)
