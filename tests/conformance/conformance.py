@@ -206,6 +206,55 @@ class Roles(unittest.TestCase):
         self.assertTrue(all(one.scope and one.principal_id for one in listed))
 
 
+class Tags(unittest.TestCase):
+    """azure-mgmt-resource, tags by themselves"""
+
+    def setUp(self):
+        subscriptions = client(SubscriptionClient).subscriptions.list()
+        first = next(one for one in subscriptions if str(getattr(one.state, "value", one.state)) == "Enabled")
+        self.manager = client(ResourceManagementClient, first.subscription_id)
+        self.subscription = f"subscriptions/{first.subscription_id}"
+        group = next(iter(self.manager.resource_groups.list()))
+        machines = self.manager.resources.list(filter="resourceType eq 'Microsoft.Compute/virtualMachines'")
+        self.scopes = [self.subscription, group.id.lstrip("/"), next(iter(machines)).id.lstrip("/")]
+
+    def patch(self, scope, operation, **tags):
+        body = {"operation": operation, "properties": {"tags": tags}}
+        return self.manager.tags.begin_update_at_scope(scope, body).result().properties.tags
+
+    def test_tags_are_merged_replaced_deleted_and_read_at_every_scope(self):
+        for scope in self.scopes:
+            before = self.manager.tags.get_at_scope(scope).properties.tags or {}
+            merged = self.patch(scope, "Merge", Env="Prod", owner="us")
+            self.assertEqual((merged["Env"], {name.lower() for name in before} - {name.lower() for name in merged}),
+                             ("Prod", set()))
+            self.assertEqual(self.patch(scope, "Merge", ENV="Test")["Env"], "Test", "the case that is there stays")
+            self.assertIn("Env", self.patch(scope, "Delete", Env="another value"))
+            self.assertNotIn("Env", self.patch(scope, "Delete", env="Test"))
+            self.assertEqual(self.patch(scope, "Replace", only="this"), {"only": "this"})
+            put = self.manager.tags.begin_create_or_update_at_scope(scope, {"properties": {"tags": before}}).result()
+            self.assertEqual(put.properties.tags or {}, before)
+            self.assertEqual(self.manager.tags.get_at_scope(scope).properties.tags or {}, before)
+
+    def test_all_tags_are_removed_at_once(self):
+        scope = self.scopes[1]
+        self.patch(scope, "Merge", gone="1")
+        self.manager.tags.begin_delete_at_scope(scope).result()
+        self.assertEqual(self.manager.tags.get_at_scope(scope).properties.tags or {}, {})
+
+    def test_what_azure_does_not_take_is_refused_by_its_code(self):
+        for tags, code in [({"a/b": "1"}, "InvalidTagNameCharacters"), ({"n" * 513: "1"}, "InvalidTagName"),
+                           ({"n": "v" * 257}, "InvalidTagValueLength"),
+                           ({f"n{number}": "" for number in range(51)}, "InvalidTags")]:
+            with self.assertRaises(HttpResponseError) as refused:
+                self.patch(self.scopes[2], "Merge", **tags)
+            self.assertEqual(refused.exception.error.code, code)
+
+    def test_what_is_not_there_has_no_tags(self):
+        with self.assertRaises(ResourceNotFoundError):
+            self.manager.tags.get_at_scope(f"{self.subscription}/resourceGroups/nowhere")
+
+
 class Graph(unittest.TestCase):
     """azure-mgmt-resourcegraph"""
 
