@@ -81,12 +81,25 @@ pub async fn load<F>(
 where
     F: Future<Output = Result<()>> + Send,
 {
+    load_by(CLIENTS, warm_up, length, request).await
+}
+
+/// The same by so many clients at the same time.
+pub async fn load_by<F>(
+    clients: usize,
+    warm_up: Duration,
+    length: Duration,
+    request: impl Fn() -> F + Clone + Send + 'static,
+) -> Result<Vec<Duration>>
+where
+    F: Future<Output = Result<()>> + Send,
+{
     let begins = Instant::now() + warm_up;
     let ends = begins + length;
-    let mut clients = JoinSet::new();
-    for _ in 0..CLIENTS {
+    let mut asking = JoinSet::new();
+    for _ in 0..clients {
         let request = request.clone();
-        clients.spawn(async move {
+        asking.spawn(async move {
             let mut times = Vec::new();
             loop {
                 let sent = Instant::now();
@@ -101,6 +114,6 @@ where
             }
         });
     }
-    let times = clients.join_all().await.into_iter().collect::<Result<Vec<_>>>()?;
+    let times = asking.join_all().await.into_iter().collect::<Result<Vec<_>>>()?;
     Ok(times.concat())
 }
