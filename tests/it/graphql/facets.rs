@@ -172,10 +172,8 @@ async fn what_is_written_is_counted_at_once_and_what_was_counted_is_not_counted_
     let marked = types().await?;
     let tenant = world.stage.tenant(world.viewer).await?;
     let third = world.stage.subscription(&tenant, "third").await?;
-    world
-        .stage
-        .resources(&third, &[Given { name: "new", resource_type: vms, ..Given::default() }; 1].to_vec())
-        .await?;
+    let new = Given { name: "new", resource_type: vms, ..Given::default() };
+    world.stage.resources(&third, &[new]).await?;
     let added = types().await?;
     let removed = resource::Entity::delete_many().filter(Column::SubscriptionId.eq(third.id));
     removed.exec(&world.stage.database).await?;
@@ -189,6 +187,25 @@ async fn what_is_written_is_counted_at_once_and_what_was_counted_is_not_counted_
     assert_eq!(marked, expected(&[(disks, 3), (vms, 1)]));
     assert_eq!(added, expected(&[(disks, 3), (vms, 2)]));
     assert_eq!(removed, expected(&[(disks, 3), (vms, 1)]));
+    Ok(())
+}
+
+#[tokio::test]
+async fn more_subscriptions_than_one_statement_counts_are_counted_all_the_same() -> Result<()> {
+    let world = world().await?;
+    let tenant = world.stage.tenant(world.viewer).await?;
+    for _ in 0..230 {
+        let subscription = world.stage.subscription(&tenant, "one of many").await?;
+        let tagged = Given { name: "vm", resource_type: "a/b", tags: &[("Many", "x")], ..Given::default() };
+        world.stage.resources(&subscription, &[tagged]).await?;
+    }
+
+    let all = facets(&world, world.viewer, json!({ "first": 1 })).await?;
+
+    assert_eq!(all["resourceCount"], 235);
+    assert_eq!(buckets(&all["types"]), expected(&[("a/b", 230)]));
+    assert_eq!(buckets(&all["tagNames"]), expected(&[("many", 230)]));
+    assert_eq!(all["subscriptions"]["bucketCount"], 232);
     Ok(())
 }
 

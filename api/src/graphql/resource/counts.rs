@@ -13,10 +13,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_graphql::{Context, Result};
-use entity::inventory_version;
+use entity::{inventory_version, resource};
 use moka::future::Cache;
 use moka::ops::compute::{CompResult, Op};
-use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, QueryFilter, Select};
 use uuid::Uuid;
 
 use super::Asked;
@@ -26,8 +26,9 @@ pub use dimension::Dimension;
 /// Counts that are kept at most, of all viewers together: about 100 bytes each.
 const CAPACITY: u64 = 1_000_000;
 
-/// Subscriptions whose counting anew is a statement of its own; where more have changed all are counted.
-const FEW: usize = 100;
+/// Subscriptions that are counted by one statement. What it counted is kept before the next one begins, so that
+/// who runs out of time finds it when asking again.
+const STEP: usize = 100;
 
 /// How many resources have something in common.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,17 +90,35 @@ impl Counts {
         let versions = versions(scope).await.map_err(|error| internal(&error))?;
         let (organization_id, holder) = (scope.viewer.organization_id, scope.viewer.limited_by);
         let key = Key { organization_id, holder, dimension, asked: format!("{asked:?}") };
-        if let Some(counted) = counts.kept.get(&key).await.filter(|counted| counted.versions == versions) {
+        if let Some(counted) = counts.kept.get(&key).await.filter(|counted| counted.covers(&versions)) {
             return Ok(counted);
         }
-        // Who asks for the same meanwhile waits here, and finds it.
-        let dimension = key.dimension.clone();
-        let computed = counts.kept.entry(key).and_try_compute_with(|kept| async move {
-            let kept = kept.map(moka::Entry::into_value).unwrap_or_default();
-            if kept.versions == versions {
+        let mut counted = Arc::default();
+        loop {
+            counted = counts.step(scope, asked, &key, &versions, counted).await?;
+            if counted.covers(&versions) {
+                return Ok(counted);
+            }
+        }
+    }
+
+    /// Counts some of what has changed since `before`, or since what is kept, which may be nothing: what is too large
+    /// is not kept. Who asks for the same meanwhile waits here, and finds it.
+    async fn step(
+        &self,
+        scope: Scope<'_>,
+        asked: &Asked,
+        key: &Key,
+        versions: &[(Uuid, i64)],
+        before: Arc<Counted>,
+    ) -> Result<Arc<Counted>> {
+        let computed = self.kept.entry_by_ref(key).and_try_compute_with(|kept| async move {
+            let kept = kept.map(moka::Entry::into_value);
+            let kept = kept.filter(|kept| kept.versions.len() >= before.versions.len()).unwrap_or(before);
+            if kept.covers(versions) {
                 return Ok::<_, async_graphql::Error>(Op::Put(kept));
             }
-            Ok(Op::Put(Arc::new(recount(scope, asked, &dimension, &kept, versions).await?)))
+            Ok(Op::Put(Arc::new(recount(scope, asked, &key.dimension, &kept, versions).await?)))
         });
         match computed.await? {
             CompResult::Inserted(entry)
@@ -112,6 +131,13 @@ impl Counts {
 }
 
 impl Counted {
+    /// Whether it has counted these subscriptions and no others, none of them at an older version.
+    fn covers(&self, versions: &[(Uuid, i64)]) -> bool {
+        let pairs = self.versions.iter().zip(versions);
+        self.versions.len() == versions.len()
+            && pairs.into_iter().all(|((id, counted), (asked_id, asked))| id == asked_id && counted >= asked)
+    }
+
     fn weight(&self) -> usize {
         self.versions.len() + self.ranked.len() + self.parts.values().map(|part| part.len()).sum::<usize>()
     }
@@ -122,45 +148,56 @@ impl Counted {
     }
 }
 
-/// The subscriptions that the viewer can see, and the versions of their inventories.
+/// The subscriptions that the viewer can see, by their ids, and the versions of their inventories.
 async fn versions(scope: Scope<'_>) -> Result<Vec<(Uuid, i64)>, DbErr> {
-    let rows =
-        scope.owned::<inventory_version::Entity>().order_by_asc(inventory_version::Column::SubscriptionId);
-    let rows = rows.all(scope.database()).await?;
-    Ok(rows.into_iter().map(|row| (row.subscription_id, row.version)).collect())
+    let rows = scope.owned::<inventory_version::Entity>().all(scope.database()).await?;
+    let mut versions: Vec<_> = rows.into_iter().map(|row| (row.subscription_id, row.version)).collect();
+    versions.sort_unstable();
+    Ok(versions)
 }
 
-/// Counts anew what has changed since `kept`.
+/// Counts anew some of what has changed since `kept`.
 async fn recount(
     scope: Scope<'_>,
     asked: &Asked,
     dimension: &Dimension,
     kept: &Counted,
-    versions: Vec<(Uuid, i64)>,
+    versions: &[(Uuid, i64)],
 ) -> Result<Counted> {
     let known: HashMap<_, _> = kept.versions.iter().copied().collect();
-    let changed: Vec<Uuid> =
-        versions.iter().filter(|(id, version)| known.get(id) != Some(version)).map(|(id, _)| *id).collect();
-    let mut list = asked.found(scope)?;
-    let mut parts = HashMap::new();
-    if changed.len() <= FEW {
-        list = list.filter(entity::resource::Column::SubscriptionId.is_in(changed.iter().copied()));
-        let unchanged = versions.iter().map(|(id, _)| id).filter(|id| !changed.contains(id));
-        parts.extend(
-            unchanged.filter_map(|id| kept.parts.get_key_value(id)).map(|(id, part)| (*id, part.clone())),
-        );
-    }
+    let is_counted = |id: &Uuid, version: i64| known.get(id).is_some_and(|known| *known >= version);
+    let mut counted: Vec<_> = versions
+        .iter()
+        .filter(|(id, version)| is_counted(id, *version))
+        .filter_map(|(id, _)| known.get_key_value(id).map(|(id, version)| (*id, *version)))
+        .collect();
+    let mut parts: HashMap<_, _> = counted
+        .iter()
+        .filter_map(|(id, _)| kept.parts.get_key_value(id))
+        .map(|(id, part)| (*id, Arc::clone(part)))
+        .collect();
+    let changed: Vec<_> =
+        versions.iter().copied().filter(|(id, version)| !is_counted(id, *version)).take(STEP).collect();
     if !changed.is_empty() {
-        let counted = count(scope, list, dimension).await.map_err(|error| internal(&error))?;
-        parts.extend(counted.into_iter().map(|(id, part)| (id, Arc::new(part))));
+        let mut list = asked.found(scope)?;
+        // All of them at once are read quicker than one after the other.
+        if changed.len() < versions.len() {
+            list = list.filter(resource::Column::SubscriptionId.is_in(changed.iter().map(|(id, _)| *id)));
+        }
+        let found = count(scope, list, dimension).await.map_err(|error| internal(&error))?;
+        let asked_for = |id: &Uuid| changed.iter().any(|(changed, _)| changed == id);
+        let found = found.into_iter().filter(|(id, _)| asked_for(id));
+        parts.extend(found.map(|(id, part)| (id, Arc::new(part))));
+        counted.extend(changed);
+        counted.sort_unstable();
     }
     let ranked = rank(parts.values().flat_map(|part| part.iter()));
-    Ok(Counted { versions, parts, ranked })
+    Ok(Counted { versions: counted, parts, ranked })
 }
 
 async fn count(
     scope: Scope<'_>,
-    list: sea_orm::Select<entity::resource::Entity>,
+    list: Select<resource::Entity>,
     dimension: &Dimension,
 ) -> Result<HashMap<Uuid, Vec<Count>>, DbErr> {
     let mut found = HashMap::<Uuid, HashMap<String, i64>>::new();

@@ -25,6 +25,7 @@ impl Facets {
     /// What can be chosen to narrow a list of resources down, and how many of them each choice leaves. Counted when it
     /// is asked for, exactly, and only again once the inventory has changed.
     /// Needs the role `VIEWER`, or the scope `inventory:read`.
+    #[expect(clippy::unused_async, reason = "the library wants a future")]
     async fn resource_facets(
         &self,
         ctx: &Context<'_>,

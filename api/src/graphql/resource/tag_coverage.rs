@@ -39,6 +39,7 @@ pub struct TagCoverages;
 impl TagCoverages {
     /// How many resources have the tags that they should have. Resources of types that cannot be tagged count too.
     /// Needs the role `VIEWER`, or the scope `inventory:read`.
+    #[expect(clippy::unused_async, reason = "the library wants a future")]
     async fn tag_coverage(
         &self,
         ctx: &Context<'_>,
@@ -81,7 +82,6 @@ impl TagCoverage {
     }
 
     /// By where they are, in the order of the resource groups' names.
-    #[expect(clippy::too_many_arguments, reason = "a connection's arguments")]
     async fn groups(
         &self,
         ctx: &Context<'_>,

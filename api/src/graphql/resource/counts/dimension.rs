@@ -109,5 +109,5 @@ fn having(backend: DbBackend, names: &[String]) -> Expr {
 }
 
 fn joined(left: Expr, right: Expr) -> Expr {
-    left.binary(BinOper::Custom("||".into()), right)
+    left.binary(BinOper::Custom("||"), right)
 }
