@@ -120,6 +120,7 @@ pub struct Mutation(
     change_set::RevertChangeSet,
     change_set::ResolveConflicts,
     tag_name::ChangeTagName,
+    tenant::ScheduleScan,
 );
 
 /// What can be watched while it happens. The viewer is asked for again while it is watched.

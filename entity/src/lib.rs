@@ -30,6 +30,7 @@ pub mod receipt;
 pub mod resource;
 pub mod resource_change;
 pub mod role_assignment;
+pub mod scan_schedule;
 pub mod sealed;
 pub mod session;
 pub mod subscription;

@@ -10,6 +10,7 @@ mod m20261126_000009_owner_links;
 mod m20261126_000010_history;
 mod m20261126_000011_tags;
 mod m20261126_000012_facets;
+mod m20261126_000013_schedule;
 pub mod wall;
 
 use std::time::Duration;
@@ -36,6 +37,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000010_history::Migration),
             Box::new(m20261126_000011_tags::Migration),
             Box::new(m20261126_000012_facets::Migration),
+            Box::new(m20261126_000013_schedule::Migration),
         ]
     }
 }

@@ -1,6 +1,8 @@
 //! Several processes over one PostgreSQL and one Redis, and what happens to them: kill -9, a flushed Redis, a
 //! restarted PostgreSQL. Only the distributed stack has processes.
 
+mod writing;
+
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};

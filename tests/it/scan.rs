@@ -1,5 +1,6 @@
 //! What a scan stores, and what it leaves alone.
 
+mod schedule;
 mod sources;
 
 use anyhow::Result;

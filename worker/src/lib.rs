@@ -20,6 +20,7 @@ pub mod queue;
 pub mod receipt;
 mod redis;
 mod scan;
+mod schedule;
 mod taggable;
 pub mod transaction;
 pub mod window;

@@ -117,6 +117,10 @@ pub enum AuditAction {
     ConflictsResolved,
     /// What is decided about a tag name was changed.
     TagNameChanged,
+    /// A tenant was scheduled to be scanned by itself.
+    ScanScheduled,
+    /// A tenant is not scanned by itself any more.
+    ScanUnscheduled,
 }
 
 /// What somebody who did something is.

@@ -4,6 +4,7 @@ mod check_tenant;
 mod disconnect_tenant;
 mod health;
 mod plan_disconnect;
+mod scan_schedule;
 mod scan_tenant;
 mod tenants;
 
@@ -20,6 +21,7 @@ pub use check_tenant::CheckTenant;
 pub use disconnect_tenant::DisconnectTenant;
 pub use health::{HealthReason, of_subscriptions};
 pub use plan_disconnect::PlanDisconnect;
+pub use scan_schedule::ScheduleScan;
 pub use scan_tenant::ScanTenant;
 pub use tenants::Tenants;
 
@@ -35,6 +37,7 @@ use super::subscription::{AzureSubscription, AzureSubscriptionFilter, AzureSubsc
 use super::user_error::{UserError, UserErrorCode};
 use crate::permission::Permission;
 use health::TenantHealth;
+use scan_schedule::ScanSchedule;
 
 /// How the connection to a tenant stands.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +63,7 @@ pub struct Tenant {
 
 struct Siblings {
     resource_counts: Batch<i64>,
+    schedules: Batch<ScanSchedule>,
 }
 
 impl Stored for Tenant {
@@ -72,7 +76,10 @@ impl Stored for Tenant {
     }
 
     fn together(rows: Vec<Row<Self>>) -> Vec<Self> {
-        let siblings = Arc::new(Siblings { resource_counts: Batch::of(rows.iter().map(|row| row.id)) });
+        let siblings = Arc::new(Siblings {
+            resource_counts: Batch::of(rows.iter().map(|row| row.id)),
+            schedules: Batch::of(rows.iter().map(|row| row.id)),
+        });
         rows.into_iter().map(|row| Self { row, siblings: Arc::clone(&siblings) }).collect()
     }
 }
@@ -103,6 +110,12 @@ impl Tenant {
     /// Its default domain, once it could be read.
     async fn default_domain(&self) -> Option<&str> {
         self.row.default_domain.as_deref()
+    }
+
+    /// When it is scanned by itself; null: only when somebody asks.
+    async fn scan_schedule(&self, ctx: &Context<'_>) -> Result<Option<&ScanSchedule>> {
+        let scope = Scope::of(ctx, Permission::ReadInventory)?;
+        self.siblings.schedules.get(self.row.id, |ids| scan_schedule::of_tenants(scope, ids)).await
     }
 
     /// How the connection to it stands.

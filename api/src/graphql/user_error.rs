@@ -78,6 +78,8 @@ pub enum UserErrorCode {
     NotPlanned,
     /// The inventory has changed since the change set was planned; it was planned again.
     ChangedSincePlanned,
+    /// What was given is no schedule; the message says what is wrong.
+    InvalidSchedule,
 }
 
 /// Something that the person who asked can do something about.

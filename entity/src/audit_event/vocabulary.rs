@@ -147,6 +147,12 @@ pub enum Action {
     /// What is decided about a tag name was changed.
     #[sea_orm(string_value = "TAG_NAME_CHANGED")]
     TagNameChanged,
+    /// A tenant was scheduled to be scanned by itself.
+    #[sea_orm(string_value = "SCAN_SCHEDULED")]
+    ScanScheduled,
+    /// A tenant is not scanned by itself any more.
+    #[sea_orm(string_value = "SCAN_UNSCHEDULED")]
+    ScanUnscheduled,
 }
 
 /// What somebody who did something is.

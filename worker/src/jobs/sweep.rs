@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::job::{Job, JobError};
 use crate::jobs::{CheckEnrollmentKey, CheckTenant, DeleteInventory};
 use crate::queue::When;
-use crate::{operations, window};
+use crate::{operations, schedule, window};
 
 /// One sweep over every organization. Several workers ask for it; one at a time runs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -37,6 +37,7 @@ impl Job for Sweep {
         let checks: Vec<_> = due.iter().map(CheckEnrollmentKey::of).collect();
         context.queue.push_many(&checks, When::default()).await?;
         ring_for_tenants(context).await?;
+        schedule::begin_due(context).await?;
         session::Entity::forget(context.clock.now()).exec(&context.database).await?;
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Mutations of tags, in a subscription whose tags live here only.
+//! Mutations of schedules and of tags, in a subscription whose tags live here only.
 
 use anyhow::{Context as _, Result};
 use sea_orm::ConnectionTrait;
@@ -16,7 +16,27 @@ pub fn cases() -> Vec<Case> {
         keeps: (name, "/changeSet/id"),
         works,
     };
+    let scheduled = |mutation, query, action| Case {
+        mutation,
+        query,
+        action,
+        object: "/tenant/id",
+        keeps: ("tenant", "/tenant/id"),
+        works: false,
+    };
     vec![
+        scheduled(
+            "scheduleScan",
+            "mutation($tenant: ID!) { scheduleScan(input: { tenantId: $tenant, cron: \"30 2 * * *\" }) {
+                tenant { id } userErrors { code } } }",
+            "SCAN_SCHEDULED",
+        ),
+        scheduled(
+            "unscheduleScan",
+            "mutation($tenant: ID!) { unscheduleScan(input: { tenantId: $tenant }) {
+                tenant { id } userErrors { code } } }",
+            "SCAN_UNSCHEDULED",
+        ),
         of(
             "assignTags",
             "mutation($subscription: ID!) { assignTags(input: { selection: { filter: { subscriptions: [$subscription] } },

@@ -1,4 +1,4 @@
-//! Cases of change sets and conflicts.
+//! Cases of change sets, conflicts and scheduled scans.
 
 use api::permission::Permission;
 use serde_json::json;
@@ -30,6 +30,20 @@ pub fn cases() -> Vec<Case> {
             json!({ "tagNameSetting": { "name": "one" }, "userErrors": [] }),
         ),
         query("Query.tagConflicts", P::ReadInventory, "{ tagConflicts { totalCount nodes { id } } }", none()),
+        not_found(
+            "Mutation.scheduleScan",
+            P::ScanInventory,
+            "mutation($tenant: ID!) { scheduleScan(input: { tenantId: $tenant, everyMinutes: 60 }) {
+               tenant { id } userErrors { code } } }",
+            "tenant",
+        ),
+        not_found(
+            "Mutation.unscheduleScan",
+            P::ScanInventory,
+            "mutation($tenant: ID!) { unscheduleScan(input: { tenantId: $tenant }) {
+               tenant { id } userErrors { code } } }",
+            "tenant",
+        ),
         written(
             "Mutation.assignTags",
             "mutation($resource: ID!) { assignTags(input: { selection: { ids: [$resource] },
