@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use entity::audit_event::{Action, Actor, Author, ObjectKind, Record};
 use entity::role_assignment::{self, Origin};
 use entity::tenant::{self, State};
-use entity::{Owned, resource, subscription};
+use entity::{Owned, resource, resource_change, subscription, tag_write};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, PaginatorTrait, QueryFilter,
     QueryOrder, QuerySelect, QueryTrait, Set, Unchanged,
@@ -78,6 +78,19 @@ impl Job for DeleteInventory {
     }
 }
 
+/// Deletes some rows of a table that are of one subscription.
+async fn delete_batch<E: Owned>(
+    transaction: &DatabaseTransaction,
+    organization_id: Uuid,
+    subscription: E::Column,
+    subscription_id: Uuid,
+    id: E::Column,
+) -> Result<u64, DbErr> {
+    let some = E::owned_by(organization_id).filter(subscription.eq(subscription_id));
+    let some = some.select_only().column(id).limit(BATCH).into_query();
+    Ok(E::delete_many().filter(id.in_subquery(some)).exec(transaction).await?.rows_affected)
+}
+
 impl DeleteInventory {
     /// Deletes a batch of one subscription. False: nothing is left of it that is to go.
     async fn delete_some(&self, context: &Context, subscription_id: Uuid) -> Result<bool, DbErr> {
@@ -85,7 +98,7 @@ impl DeleteInventory {
         if self.lock(&transaction).await?.is_none() {
             return Ok(false);
         }
-        let deleted = self.delete_resources(&transaction, subscription_id).await?;
+        let deleted = self.delete_rows(&transaction, subscription_id).await?;
         if deleted == 0 {
             self.delete_subscription(&transaction, subscription_id, context.clock.now()).await?;
         }
@@ -93,21 +106,32 @@ impl DeleteInventory {
         Ok(deleted > 0)
     }
 
-    async fn delete_resources(
+    /// What was written of the resources and what has changed of them goes before they do.
+    async fn delete_rows(
         &self,
         transaction: &DatabaseTransaction,
         subscription_id: Uuid,
     ) -> Result<u64, DbErr> {
-        let batch = resource::Entity::owned_by(self.organization_id)
-            .filter(resource::Column::SubscriptionId.eq(subscription_id))
-            .select_only()
-            .column(resource::Column::Id)
-            .limit(BATCH);
-        let deleted = resource::Entity::delete_many()
-            .filter(resource::Column::Id.in_subquery(batch.into_query()))
-            .exec(transaction)
-            .await?;
-        Ok(deleted.rows_affected)
+        use {resource::Column as Resource, resource_change::Column as Change, tag_write::Column as Write};
+        let of = self.organization_id;
+        let writes = delete_batch::<tag_write::Entity>(
+            transaction, of, Write::SubscriptionId, subscription_id, Write::Id,
+        );
+        let deleted = writes.await?;
+        if deleted > 0 {
+            return Ok(deleted);
+        }
+        let changes = delete_batch::<resource_change::Entity>(
+            transaction, of, Change::SubscriptionId, subscription_id, Change::Id,
+        );
+        let deleted = changes.await?;
+        if deleted > 0 {
+            return Ok(deleted);
+        }
+        let resources = delete_batch::<resource::Entity>(
+            transaction, of, Resource::SubscriptionId, subscription_id, Resource::Id,
+        );
+        resources.await
     }
 
     async fn delete_subscription(
