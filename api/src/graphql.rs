@@ -154,3 +154,13 @@ fn int(count: i64) -> i32 {
 pub(crate) fn consent_id(id: &async_graphql::ID) -> Option<uuid::Uuid> {
     ids::Kind::Consent.row(id).ok()
 }
+
+/// The global id of a change set.
+pub(crate) fn change_set_id(row: uuid::Uuid) -> async_graphql::ID {
+    ids::Kind::ChangeSet.id(row)
+}
+
+/// Holds of resources that have a tag of this name, in whichever case.
+pub(crate) fn has_tag(backend: sea_orm::DbBackend, name: &str) -> sea_orm::sea_query::Expr {
+    resource::has_term(backend, entity::tags::name_term(name))
+}

@@ -10,6 +10,7 @@
 //! | `/audit/export` | the audit, as lines of JSON |
 //! | `/consents/{id}/receipt` | the receipt of a consent, as JSON, CSV or a signed statement |
 //! | `/.well-known/tenantry-receipt-keys` | the key by which anybody can check a receipt |
+//! | `/tags/export`, `/tags/import` | tags as CSV, out and in |
 //! | `/healthz`, `/readyz` | whether the process lives, and whether it can serve |
 //! | `/`, `/graphiql` | GraphiQL, in development |
 //!
@@ -38,6 +39,7 @@ mod receipt;
 mod seal;
 mod sign_in;
 mod socket;
+mod tags;
 mod trace;
 
 use std::io;

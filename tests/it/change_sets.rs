@@ -1,5 +1,6 @@
 //! Tags are planned, written, read back and taken back; what somebody else did to them is never lost.
 
+mod files;
 mod names;
 mod refusals;
 mod resumption;

@@ -21,6 +21,7 @@ pub mod receipt;
 mod redis;
 mod scan;
 mod schedule;
+pub mod tag_file;
 mod taggable;
 pub mod transaction;
 pub mod window;

@@ -121,6 +121,8 @@ pub enum AuditAction {
     ScanScheduled,
     /// A tenant is not scanned by itself any more.
     ScanUnscheduled,
+    /// Tags were exported.
+    TagsExported,
 }
 
 /// What somebody who did something is.

@@ -20,7 +20,7 @@ use super::answer::{Answer, Refusal};
 use super::graphql::{origin, presented};
 use super::media::Media;
 use super::trace::TraceId;
-use super::{audit, receipt};
+use super::{audit, receipt, tags};
 use crate::authentication::{Authenticate, Presented};
 use crate::error::ErrorCode;
 use crate::permission::Permission;
@@ -36,10 +36,10 @@ const BACKLOG: usize = 1;
 pub(super) struct Archive {
     pub(super) services: Services,
     authenticator: Arc<dyn Authenticate>,
-    runtime: Handle,
+    pub(super) runtime: Handle,
 }
 
-/// Somebody who wants to download something.
+/// Somebody who wants to download or to send something.
 pub(super) struct Asked {
     presented: Presented,
     pub(super) origin: Origin,
@@ -59,6 +59,13 @@ pub(super) trait Pages: Send + 'static {
     fn next(&mut self) -> impl Future<Output = Result<Option<Vec<u8>>, DbErr>> + Send;
 }
 
+impl Asked {
+    pub(super) fn of(request: &HttpRequest) -> Result<Self, Refusal> {
+        let (presented, query) = (presented(request)?, request.query_string().to_owned());
+        Ok(Self { presented, origin: origin(request), query })
+    }
+}
+
 impl Archive {
     pub(super) fn new(services: Services, authenticator: Arc<dyn Authenticate>, runtime: Handle) -> Self {
         Self { services, authenticator, runtime }
@@ -68,6 +75,7 @@ impl Archive {
         config.app_data(web::Data::new(self.clone()));
         audit::configure(config);
         receipt::configure(config);
+        tags::configure(config);
     }
 
     /// Who asks, if that one may.
@@ -95,12 +103,10 @@ impl Archive {
             let refusal = Refusal::method("GET", "This is downloaded by GET.");
             return Answer::Refused(refusal).respond(Media::Json, &trace);
         }
-        let presented = match presented(request) {
-            Ok(presented) => presented,
+        let asked = match Asked::of(request) {
+            Ok(asked) => asked,
             Err(refusal) => return Answer::Refused(refusal).respond(Media::Json, &trace),
         };
-        let query = request.query_string().to_owned();
-        let asked = Asked { presented, origin: origin(request), query };
         let answered = self.runtime.spawn(begin(self.clone(), asked).in_current_span()).await;
         match answered.unwrap_or_else(|error| Err(broken(&error))) {
             Ok(download) => HttpResponse::Ok()

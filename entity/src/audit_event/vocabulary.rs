@@ -153,6 +153,9 @@ pub enum Action {
     /// A tenant is not scanned by itself any more.
     #[sea_orm(string_value = "SCAN_UNSCHEDULED")]
     ScanUnscheduled,
+    /// Tags were exported.
+    #[sea_orm(string_value = "TAGS_EXPORTED")]
+    TagsExported,
 }
 
 /// What somebody who did something is.

@@ -134,6 +134,22 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
+    /// Adds to each of these resources what is wished of it: `wishes` has them by the resource's id.
+    pub async fn add_each(
+        &mut self,
+        resources: &[resource::Model],
+        wishes: &HashMap<Uuid, Wish>,
+    ) -> Result<(), DbErr> {
+        self.learn(resources).await?;
+        for resource in resources {
+            let Some(wish) = wishes.get(&resource.id) else { continue };
+            let mut writes = self.writes_of(resource, wish);
+            self.judge(resource, &mut writes);
+            self.take(writes).await?;
+        }
+        Ok(())
+    }
+
     /// Takes writes of one resource out again.
     pub(super) async fn withdraw(&mut self, writes: &[tag_write::Model]) -> Result<(), DbErr> {
         let ids = writes.iter().map(|write| write.id);
