@@ -115,21 +115,33 @@ impl DeleteInventory {
         use {resource::Column as Resource, resource_change::Column as Change, tag_write::Column as Write};
         let of = self.organization_id;
         let writes = delete_batch::<tag_write::Entity>(
-            transaction, of, Write::SubscriptionId, subscription_id, Write::Id,
+            transaction,
+            of,
+            Write::SubscriptionId,
+            subscription_id,
+            Write::Id,
         );
         let deleted = writes.await?;
         if deleted > 0 {
             return Ok(deleted);
         }
         let changes = delete_batch::<resource_change::Entity>(
-            transaction, of, Change::SubscriptionId, subscription_id, Change::Id,
+            transaction,
+            of,
+            Change::SubscriptionId,
+            subscription_id,
+            Change::Id,
         );
         let deleted = changes.await?;
         if deleted > 0 {
             return Ok(deleted);
         }
         let resources = delete_batch::<resource::Entity>(
-            transaction, of, Resource::SubscriptionId, subscription_id, Resource::Id,
+            transaction,
+            of,
+            Resource::SubscriptionId,
+            subscription_id,
+            Resource::Id,
         );
         resources.await
     }
