@@ -379,8 +379,8 @@ async fn the_history_tells_who_changed_a_tag_and_a_scan_after_it_finds_nothing_n
         progress { resourcesWritten } } } }";
     let data = tenant.app.ask(query, json!({ "id": tenant.ids[&0] })).await?;
     let of = |name: &str| {
-        let nodes = data["node"]["history"]["nodes"].as_array().into_iter().flatten();
-        nodes.filter(|node| node["tagName"] == name).cloned().next().unwrap_or_default()
+        let mut nodes = data["node"]["history"]["nodes"].as_array().into_iter().flatten();
+        nodes.find(|node| node["tagName"] == name).cloned().unwrap_or_default()
     };
     assert_eq!(
         of("env"),

@@ -91,7 +91,7 @@ impl Row {
         self.resource_type.make_ascii_lowercase();
         // Resource Graph calls it by its place, Resource Manager by its name.
         if self.resource_type == "microsoft.resources/subscriptions/resourcegroups" {
-            self.resource_type = RESOURCE_GROUP.to_owned();
+            RESOURCE_GROUP.clone_into(&mut self.resource_type);
         }
         Resource {
             subscription_id: part_after(&self.id, "subscriptions")

@@ -196,3 +196,26 @@ async fn a_hundred_thousand_rows_over_twenty_thousand_resources_are_planned() ->
     assert_eq!((&report["unchanged"], &report["refusedCount"]), (&json!(0), &json!(0)));
     Ok(())
 }
+
+#[tokio::test]
+async fn another_organization_knows_none_of_the_resources_and_a_token_that_only_reads_may_not() -> Result<()>
+{
+    let tenant = Tenant::writable(4).await?;
+    let file = format!("{HEADER}{},env,prod\n", tenant.arm_id(0));
+    let stranger = tenant.app.stranger().await?;
+    let query =
+        "mutation($at: DateTime!) { createAccessToken(input: { name: \"reader\", scopes: [INVENTORY_READ],
+        expiresAt: $at }) { secret } }";
+    let at = tenant.app.clock.now() + chrono::TimeDelta::days(30);
+    let created = tenant.app.ask(query, json!({ "at": at.to_rfc3339() })).await?;
+    let reader = created["createAccessToken"]["secret"].as_str().unwrap_or_default();
+
+    let foreign = tenant.send(stranger.expose_secret(), "", file.clone()).await?;
+    let foreign: Value = serde_json::from_str(&foreign.error_for_status()?.text().await?)?;
+    let refused = code(tenant.send(reader, "", file).await?).await?;
+
+    assert_eq!((&foreign["writes"], &foreign["refused"][0]["code"]), (&json!(0), &json!("UNKNOWN_RESOURCE")));
+    assert_eq!(refused, (StatusCode::FORBIDDEN, "FORBIDDEN".to_owned()));
+    assert_eq!(tenant.change_sets().await?, 0);
+    Ok(())
+}

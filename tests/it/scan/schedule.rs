@@ -52,7 +52,7 @@ impl Scheduled {
         let now = self.app.clock.now();
         let all = entity::operation::ActiveModel { heartbeat_at: Set(now), ..Default::default() };
         let mut all = entity::operation::Entity::update_many().set(all);
-        all = all.col_expr(entity::operation::Column::State, Expr::val(state).into());
+        all = all.col_expr(entity::operation::Column::State, Expr::val(state));
         all.exec(&self.app.database).await?;
         Ok(())
     }

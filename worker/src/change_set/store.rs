@@ -76,7 +76,7 @@ pub(super) async fn ends(
 ) -> Result<(), JobError> {
     let transaction = transaction::begin(&context.database).await?;
     inventory::retag(&transaction, resource, tags, context.clock.now(), |change| {
-        tell(change, change_set, &ends)
+        tell(change, change_set, &ends);
     })
     .await?;
     for (write, end) in ends {

@@ -67,8 +67,8 @@ pub(super) async fn upsert(database: &DatabaseConnection, sights: Vec<Sight>) ->
     let changed = rows(changed);
     for chunk in changed.chunks(CHUNK) {
         let transaction = transaction::begin(database).await?;
-        let changes = history::of(&transaction, &chunk.iter().collect::<Vec<_>>()).await?;
-        history::store(&transaction, changes).await?;
+        let told = history::of(&transaction, &chunk.iter().collect::<Vec<_>>()).await?;
+        history::store(&transaction, told).await?;
         store(&transaction, chunk.to_vec()).await?;
         transaction.commit().await?;
     }

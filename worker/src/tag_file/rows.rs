@@ -166,9 +166,8 @@ enum Place {
 impl Grammar {
     fn follow(&mut self, byte: u8) {
         self.place = match (self.place, byte) {
-            (Place::Start | Place::Quote, b'"') => Place::Quoted,
+            (Place::Start | Place::Quote, b'"') | (Place::Quoted, 0..=33 | 35..) => Place::Quoted,
             (Place::Quoted, b'"') => Place::Quote,
-            (Place::Quoted, _) => Place::Quoted,
             (_, b',' | b'\r' | b'\n') => Place::Start,
             (Place::Start, _) => Place::Plain,
             (Place::Plain, byte) => {

@@ -33,7 +33,7 @@ const MOST_TOLD: usize = 1000;
 /// The longest title.
 const LONGEST_TITLE: usize = 200;
 /// How long a file may take to arrive.
-const ARRIVES_WITHIN: Duration = Duration::from_secs(300);
+const ARRIVES_WITHIN: Duration = Duration::from_mins(5);
 
 pub(super) async fn import(
     archive: web::Data<Archive>,
@@ -67,7 +67,7 @@ async fn answer(archive: &Archive, request: &HttpRequest, payload: Payload) -> R
     let services = archive.services.clone();
     let planning = async move {
         let planned = plan(&services, viewer, &origin, import, query);
-        let planned = wall::within(Some(viewer.organization_id), planned).await;
+        let planned = Box::pin(wall::within(Some(viewer.organization_id), planned)).await;
         planned.map_err(|error| broken(&error))
     };
     let planned = archive.runtime.spawn(planning.in_current_span()).await;

@@ -8,14 +8,12 @@ use support::app::TestApp;
 use super::Case;
 
 pub fn cases() -> Vec<Case> {
-    let of = |mutation, query, action, name, works| Case {
-        mutation,
-        query,
-        action,
-        object: "/changeSet/id",
-        keeps: (name, "/changeSet/id"),
-        works,
-    };
+    let mut cases = cases_of_schedules();
+    cases.extend(cases_of_change_sets());
+    cases
+}
+
+fn cases_of_schedules() -> Vec<Case> {
     let scheduled = |mutation, query, action| Case {
         mutation,
         query,
@@ -37,6 +35,19 @@ pub fn cases() -> Vec<Case> {
                 tenant { id } userErrors { code } } }",
             "SCAN_UNSCHEDULED",
         ),
+    ]
+}
+
+fn cases_of_change_sets() -> Vec<Case> {
+    let of = |mutation, query, action, name, works| Case {
+        mutation,
+        query,
+        action,
+        object: "/changeSet/id",
+        keeps: (name, "/changeSet/id"),
+        works,
+    };
+    vec![
         of(
             "assignTags",
             "mutation($subscription: ID!) { assignTags(input: { selection: { filter: { subscriptions: [$subscription] } },
