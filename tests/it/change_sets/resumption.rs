@@ -112,3 +112,23 @@ async fn what_was_only_planned_is_dropped_by_a_cancellation() -> Result<()> {
     );
     Ok(())
 }
+
+#[tokio::test]
+async fn a_name_whose_case_could_not_be_mended_is_there_as_it_was() -> Result<()> {
+    let tenant = Tenant::writable(20).await?;
+    tenant.given(0, &[("costcenter", "1010"), ("other", "1")]).await?;
+    let before = tenant.tags(0);
+    let refusal = r#"{"error":{"code":"RequestDisallowedByPolicy","message":"no"}}"#;
+    // The first takes the tag away, the second would add it under its new name.
+    let fault = Fault::on("PATCH", PATCHES).after(1).times(1).answer(403, &[], refusal);
+    tenant.app.simulator.faults().plan(fault);
+    let renaming = json!({ "from": "costcenter", "to": "CostCenter" });
+
+    let mended = tenant
+        .to_the_end("renameTag", json!({ "selection": tenant.select(&[0]), "renaming": renaming }))
+        .await?;
+
+    assert_eq!(outcomes(&mended), ["DENIED_BY_POLICY"]);
+    assert_eq!(tenant.tags(0), before);
+    Ok(())
+}

@@ -1,5 +1,7 @@
 //! Writes the tags of one resource: reads what Azure has, merges, sends only what differs, reads back.
 
+mod recase;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use entity::change_set::{self, Purpose};
@@ -200,23 +202,14 @@ impl<'a> Writer<'a> {
             let known = hand.azure.find(&write.name);
             write.is_recasing() && known.is_some_and(|(name, _)| *name != write.name)
         });
-        for write in &recased {
-            let known = hand.azure.find(&write.name).map(|(name, value)| (name.to_owned(), value.to_owned()));
-            let pair: BTreeMap<_, _> = known.into_iter().collect();
-            if let Err(error) = self
-                .context
-                .microsoft
-                .arm()
-                .delete_tags(self.caller.clone(), &hand.resource.arm_id, &pair)
-                .await
-            {
-                return hand.refuse(recased, &error).map(still);
+        for write in recased {
+            if let Some(wait) = self.recase(hand, write, accepted).await? {
+                return Ok(Some(wait));
             }
         }
-        let all: Vec<_> = recased.into_iter().chain(plain).collect();
         self.each(
             hand,
-            all,
+            plain,
             accepted,
             |write| (write.name.clone(), write.after.clone().unwrap_or_default()),
             true,
