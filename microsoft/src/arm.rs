@@ -19,7 +19,6 @@ use reqwest::Method;
 use uuid::Uuid;
 
 use crate::caller::{Call, Link};
-use crate::throttle::Budget;
 
 /// Azure Resource Manager.
 #[derive(Clone)]
@@ -34,7 +33,7 @@ impl Arm {
 
     /// A read that names no subscription.
     fn get(&self, path_and_query: &str) -> Call {
-        Call::new(Method::GET, self.link.base().at(path_and_query), Budget::ArmReads)
+        Call::of_resource_manager(Method::GET, self.link.base().at(path_and_query))
     }
 
     /// A read below a subscription; `path_and_query` begins with a slash.

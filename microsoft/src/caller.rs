@@ -95,15 +95,21 @@ pub(crate) struct Call {
 impl Call {
     pub fn new(method: Method, url: Url, budget: Budget) -> Self {
         Self {
-            budget: budget.by(&method),
             method,
             url,
+            budget,
             body: None,
             subscription: None,
             patience: patience::JOB,
             body_limit: body_limit::OBJECT,
             correlation_id: Uuid::new_v4(),
         }
+    }
+
+    /// A call to Resource Manager.
+    pub fn of_resource_manager(method: Method, url: Url) -> Self {
+        let budget = Budget::of_resource_manager(&method);
+        Self::new(method, url, budget)
     }
 
     /// The id that joins the requests of this call.

@@ -48,9 +48,13 @@ pub(crate) enum Budget {
 }
 
 impl Budget {
-    /// The budget of a call by this method: Resource Manager counts deletes apart from other writes.
-    pub fn by(self, method: &Method) -> Self {
-        if self == Self::ArmWrites && *method == Method::DELETE { Self::ArmDeletes } else { self }
+    /// The budget that Resource Manager takes a call by this method from.
+    pub fn of_resource_manager(method: &Method) -> Self {
+        match *method {
+            Method::GET | Method::HEAD => Self::ArmReads,
+            Method::DELETE => Self::ArmDeletes,
+            _ => Self::ArmWrites,
+        }
     }
 
     fn name(self) -> &'static str {

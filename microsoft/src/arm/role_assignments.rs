@@ -9,7 +9,6 @@ use uuid::Uuid;
 
 use crate::caller::Call;
 use crate::error::codes;
-use crate::throttle::Budget;
 use crate::{Arm, Caller, MicrosoftError, pages};
 
 /// Where the names of our assignments come from. Changing it would assign every role a second time.
@@ -143,7 +142,7 @@ impl Arm {
         };
         let body = serde_json::to_vec(&put)
             .map_err(|error| MicrosoftError::of(&codes::UNEXPECTED_ANSWER, error.to_string()))?;
-        let call = Call::new(Method::PUT, self.link.base().at(&path), Budget::ArmWrites)
+        let call = Call::of_resource_manager(Method::PUT, self.link.base().at(&path))
             .body(body)
             .of_subscription(subscription);
         match self.link.read::<Row>(caller, &call).await {
@@ -169,7 +168,7 @@ impl Arm {
         arm_id: &str,
     ) -> Result<Uuid, MicrosoftError> {
         let path = format!("/{}?api-version=2022-04-01", arm_id.trim_start_matches('/'));
-        let call = Call::new(Method::DELETE, self.link.base().at(&path), Budget::ArmDeletes)
+        let call = Call::of_resource_manager(Method::DELETE, self.link.base().at(&path))
             .of_subscription(subscription);
         match self.link.send(caller, &call).await {
             Ok(_) | Err(MicrosoftError::NotFound { .. }) => Ok(call.correlation_id()),

@@ -16,7 +16,6 @@ use crate::caller::Call;
 use crate::error::codes;
 use crate::error::problem::header;
 use crate::http::Reply;
-use crate::throttle::Budget;
 use crate::{Arm, Caller, MicrosoftError};
 
 /// How long a change is waited for that Azure has accepted; longer, and it is looked for by the next attempt.
@@ -115,8 +114,7 @@ impl Arm {
             }
             waited += pause;
             tokio::time::sleep(pause).await;
-            let call =
-                Call::new(Method::GET, url, Budget::ArmReads).of_subscription(subscription_of(arm_id)?);
+            let call = Call::of_resource_manager(Method::GET, url).of_subscription(subscription_of(arm_id)?);
             reply = self.link.send(caller, &call).await.map_err(refusal)?;
         }
         Ok(())
@@ -128,7 +126,7 @@ impl Arm {
         let mut url = self.link.base().at("/");
         url.set_path(&format!("{}{path}", url.path().trim_end_matches('/')));
         url.set_query(Some("api-version=2024-07-01"));
-        Ok(Call::new(method, url, Budget::ArmReads).of_subscription(subscription))
+        Ok(Call::of_resource_manager(method, url).of_subscription(subscription))
     }
 }
 

@@ -270,7 +270,7 @@ fn every_process_calls_a_lane_the_same_and_shows_no_token() {
     let lane = Lane {
         tenant: Uuid::from_u128(1),
         subscription: Some(Uuid::from_u128(2)),
-        budget: Budget::ArmWrites.by(&Method::DELETE),
+        budget: Budget::of_resource_manager(&Method::DELETE),
         principal: Principal::bearing(&token),
     };
     assert_eq!(
@@ -280,6 +280,14 @@ fn every_process_calls_a_lane_the_same_and_shows_no_token() {
     );
     let shared = Lane { subscription: None, principal: Principal::App, budget: Budget::Graph, ..lane };
     assert_eq!(shared.name(), "graph:00000000-0000-0000-0000-000000000001:-:app");
+}
+
+#[test]
+fn resource_manager_counts_reads_deletes_and_other_writes_apart() {
+    let of = |method: &Method| Budget::of_resource_manager(method);
+    assert_eq!([of(&Method::GET), of(&Method::HEAD)], [Budget::ArmReads; 2]);
+    assert_eq!([of(&Method::PUT), of(&Method::PATCH), of(&Method::POST)], [Budget::ArmWrites; 3]);
+    assert_eq!(of(&Method::DELETE), Budget::ArmDeletes);
 }
 
 #[test]
