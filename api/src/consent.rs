@@ -4,6 +4,7 @@
 //! Microsoft: the sign-in that comes back is accepted only from the browser that went, only once, and
 //! only for ten minutes.
 
+mod begin;
 mod callback;
 mod page;
 mod start;

@@ -64,6 +64,8 @@ pub struct Model {
     pub purpose: Purpose,
     /// The change set that it reverts.
     pub reverts_id: Option<Uuid>,
+    /// Whether subscriptions whose tags are only read are written to by roles that are held for it alone.
+    pub elevates: bool,
     /// Where it stands.
     pub state: State,
     /// How many writes it has.

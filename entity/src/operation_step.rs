@@ -88,7 +88,7 @@ pub enum Outcome {
     /// It had the access level before.
     #[sea_orm(string_value = "UNCHANGED")]
     Unchanged,
-    /// The change did not work out, and everything is as it was before.
+    /// The change did not work out, and all roles are as they were before.
     #[sea_orm(string_value = "ROLLED_BACK")]
     RolledBack,
     /// What Tenantry created there is removed.
@@ -147,7 +147,8 @@ pub struct Model {
     pub assigned_at: Option<DateTimeUtc>,
     /// When this row last changed.
     pub updated_at: DateTimeUtc,
-    /// The level that the subscription is to have; none: the step asks for no level of its own.
+    /// The level that the subscription is to have, or whose roles are held while tags are written; none: the step asks
+    /// for no level of its own.
     pub access_level: Option<AccessLevel>,
     /// Definitions of the roles that this step assigns, written down before it does.
     #[sea_orm(column_type = "JsonBinary", nullable)]
@@ -188,17 +189,30 @@ pub fn first(operation: &operation::Model, subscription_id: Uuid, now: DateTime<
     }
 }
 
+/// The same where tags are written by a role that is held for that alone.
+pub fn elevated(operation: &operation::Model, subscription_id: Uuid, now: DateTime<Utc>) -> ActiveModel {
+    ActiveModel {
+        state: Set(State::Assigning),
+        access_level: Set(Some(AccessLevel::WriteTags)),
+        ..first(operation, subscription_id, now)
+    }
+}
+
 impl Entity {
-    /// Steps, of every operation, that need a consent window now or, where roles are swapped, later.
+    /// Steps, of every operation, that need a consent window now or, where roles are swapped or held for a while, later.
     pub fn needing_window() -> Select<Self> {
-        let swapping =
-            Condition::all().add(Column::State.eq(State::Verifying)).add(Column::AccessLevel.is_not_null());
-        Self::find().filter(Condition::any().add(Column::State.is_in(State::OF_WINDOW)).add(swapping))
+        let later = Condition::all()
+            .add(Column::State.is_in([State::Verifying, State::Writing]))
+            .add(Column::AccessLevel.is_not_null());
+        Self::find().filter(Condition::any().add(Column::State.is_in(State::OF_WINDOW)).add(later))
     }
 
-    /// Steps, of every operation, that are changing roles.
+    /// Steps, of every operation, that are changing roles, or hold some for a while.
     pub fn changing() -> Select<Self> {
-        Self::find().filter(Column::State.is_in(State::OF_WINDOW.into_iter().chain([State::Verifying])))
+        let holding =
+            Condition::all().add(Column::State.eq(State::Writing)).add(Column::AccessLevel.is_not_null());
+        let changes = Column::State.is_in(State::OF_WINDOW.into_iter().chain([State::Verifying]));
+        Self::find().filter(Condition::any().add(changes).add(holding))
     }
 }
 

@@ -11,6 +11,7 @@ mod m20261126_000010_history;
 mod m20261126_000011_tags;
 mod m20261126_000012_facets;
 mod m20261126_000013_schedule;
+mod m20261126_000014_elevation;
 pub mod wall;
 
 use std::time::Duration;
@@ -38,6 +39,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000011_tags::Migration),
             Box::new(m20261126_000012_facets::Migration),
             Box::new(m20261126_000013_schedule::Migration),
+            Box::new(m20261126_000014_elevation::Migration),
         ]
     }
 }

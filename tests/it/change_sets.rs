@@ -1,5 +1,6 @@
 //! Tags are planned, written, read back and taken back; what somebody else did to them is never lost.
 
+mod elevation;
 mod files;
 mod names;
 mod refusals;
@@ -18,7 +19,7 @@ const CHANGE_SET: &str =
     outcomes { outcome count } operations { id state }
     writes(first: 500) { nodes { id name before nameBefore after found outcome resource { id name }
       failure { code message } problems { code message } resolution } } }
-    userErrors { code message field }";
+    userErrors { code message field consentUrl }";
 
 /// A tenant in which tags are written: four numbers of resources that take tags, and what they are called.
 struct Tenant {

@@ -132,9 +132,16 @@ impl<'a> Work<'a> {
         Ok(taken.rows_affected > 0)
     }
 
-    /// The roles that are held when the step has ended well; none: the step asks for no level of its own.
+    /// The roles that are held when the step has ended well, or while it writes tags; none: it asks for no level of its
+    /// own.
     fn needed(&self) -> Option<&'static [Role]> {
-        self.step.access_level.map(|level| roles_of(level, self.keep_reader))
+        let keep_reader = self.keep_reader || self.is_elevation();
+        self.step.access_level.map(|level| roles_of(level, keep_reader))
+    }
+
+    /// Whether roles are held only while tags are written: the level stays what it is.
+    fn is_elevation(&self) -> bool {
+        self.operation.kind == operation::Kind::ApplyChangeSet
     }
 
     async fn open(&self) -> Result<Option<window::Open>, JobError> {

@@ -2,6 +2,7 @@
 
 mod begin;
 mod draft;
+mod elevation;
 mod policy;
 mod rate;
 mod refusal;
@@ -11,8 +12,10 @@ mod write;
 
 pub use begin::{Begun, again, begin};
 pub use draft::{Draft, Removal, Renaming, Request, Wish};
+pub use elevation::{elevated, elevations};
 pub use policy::Names;
-pub use rate::{Load, duration};
+pub(crate) use rate::ROOM;
+pub use rate::{Load, duration, fits_window};
 pub(crate) use refusal::Written;
 pub(crate) use settle::settle;
 pub(crate) use write::Writer;

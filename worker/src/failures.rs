@@ -86,6 +86,32 @@ pub fn window_closed() -> Failure {
     )
 }
 
+/// The code of [`elevation_remains`].
+pub const ELEVATION_REMAINS: &str = "ELEVATION_REMAINS";
+
+/// The window closed while a role was held for a change set.
+pub fn elevation_remains() -> Failure {
+    Failure::new(
+        ELEVATION_REMAINS,
+        true,
+        FixableBy::Member,
+        "The consent window closed before the role that was held for this change set could be taken away, so it is \
+         still assigned. Let an owner consent once more, and set the subscription's access level again by \
+         changeAccess: that takes it away.",
+    )
+}
+
+/// The window is open, and not for long enough to write more tags.
+pub fn window_closes() -> Failure {
+    Failure::new(
+        "CONSENT_WINDOW_CLOSES",
+        true,
+        FixableBy::Member,
+        "The consent window was about to close, so no more tags were written and the role was taken away first. Plan \
+         the rest again: what was written is left out by itself.",
+    )
+}
+
 /// The window is open, and too short for what was asked.
 pub fn window_too_short() -> Failure {
     Failure::new(

@@ -80,7 +80,7 @@ pub(crate) async fn heartbeat(context: &Context, operation: &operation::Model) -
 
 /// Ends what was cancelled, but for steps that have added roles: those take them away first. False: it has ended.
 async fn cancel(context: &Context, operation: &operation::Model) -> Result<bool, JobError> {
-    let swapping = [StepState::Assigning, StepState::Verifying, StepState::Removing];
+    let swapping = [StepState::Assigning, StepState::Verifying, StepState::Writing, StepState::Removing];
     let is_swap = operation_step::Column::AccessLevel.is_not_null();
     operation_step::Entity::update_many()
         .set(operation_step::ActiveModel {
@@ -107,6 +107,12 @@ async fn cancel(context: &Context, operation: &operation::Model) -> Result<bool,
 
 /// Pushes the jobs that the operation's rows still ask for, or ends it.
 pub(crate) async fn resume(context: &Context, operation: &operation::Model) -> Result<(), JobError> {
+    change_roles(context, operation).await?;
+    settle(context, operation).await
+}
+
+/// Pushes a job for each step that is changing roles by itself.
+pub(crate) async fn change_roles(context: &Context, operation: &operation::Model) -> Result<(), JobError> {
     let open = open_steps(context, operation).await?;
     let by_window = window::closes_at(context, operation.organization_id, operation.consent_id).await?;
     let (urgent, others): (Vec<_>, Vec<_>) = open
@@ -116,8 +122,7 @@ pub(crate) async fn resume(context: &Context, operation: &operation::Model) -> R
     // What needs the window goes before everything else, and of that what closes first.
     let deadline = by_window.unwrap_or(operation.deadline_at);
     push(context, urgent.into_iter(), deadline).await?;
-    push(context, others.into_iter(), operation.deadline_at).await?;
-    settle(context, operation).await
+    push(context, others.into_iter(), operation.deadline_at).await
 }
 
 async fn push(
@@ -239,7 +244,10 @@ async fn end(
     let cancelled = failure.as_ref().is_some_and(|failure| failure.code == failures::cancelled().code);
     let done = steps.iter().filter(|step| has_succeeded(operation, step)).count();
     let is_disconnection = operation.kind == operation::Kind::DisconnectTenant;
-    let is_partial = steps.iter().any(|step| step.outcome == Some(Outcome::PartlyWritten));
+    let is_partial = steps.iter().any(|step| {
+        let failure = step.failure.as_ref().map(|failure| failure.code.as_str());
+        step.outcome == Some(Outcome::PartlyWritten) || failure == Some(failures::ELEVATION_REMAINS)
+    });
     let state = match done {
         _ if cancelled => operation::State::Cancelled,
         // Nothing of ours was there.

@@ -11,6 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use uuid::Uuid;
 
+use super::begin::begin;
 use super::{SealedRequest, pending};
 use crate::owner_link;
 use crate::page::Page;
@@ -51,9 +52,9 @@ async fn accept(services: &Services, returned: Returned) -> Result<Page, Page> {
         Err(refused) => Ok(Err(refused)),
     };
     let page = match answered.map_err(|error| Page::broken(&error))? {
-        Ok(operation) => {
+        Ok(operations) => {
             tracing::info!(consent.id = %consent.id, "consent granted");
-            if let Some(operation) = operation {
+            for operation in operations {
                 ring(services, &operation).await;
             }
             Ok(Page::granted(&consent.work()))
@@ -212,13 +213,13 @@ fn author(consent: &consent::Model, user: Option<Uuid>, origin: &Origin) -> Auth
     origin.clone().author(consent.organization_id, Actor::ConsentingUser(user))
 }
 
-/// Tenant, grant and operation are stored together or not at all.
+/// Tenant, grant and operations are stored together or not at all.
 async fn store(
     services: &Services,
     consent: &consent::Model,
     grant: &Grant,
     origin: &Origin,
-) -> Result<Result<Option<operation::Model>, Refused>, DbErr> {
+) -> Result<Result<Vec<operation::Model>, Refused>, DbErr> {
     let now = services.clock.now();
     let window_closes_at = grant.expires_at.min(now + consent::WINDOW);
     let user = grant.identity.object_id;
@@ -254,13 +255,20 @@ async fn store(
         consent_id: Some(consent.id),
         work: consent.work(),
     };
-    let operation = worker::operations::store(&transaction, request, now).await?;
+    let operations = match begin(&transaction, request, now).await? {
+        Ok(operations) => operations,
+        Err(failure) => {
+            transaction.rollback().await?;
+            return Ok(Err(failure.into()));
+        }
+    };
+    let operation = operations.iter().find(|operation| operation.consent_id.is_some());
     let record = Record::of(Action::ConsentGranted, ObjectKind::Consent, consent.id)
         .before(json!({ "state": consent.state.to_value() }))
         .after(json!({
             "state": "GRANTED",
             "tenant": format!("tenant:{tenant_id}"),
-            "operation": operation.as_ref().map(|operation| format!("operation:{}", operation.id)),
+            "operation": operation.map(|operation| format!("operation:{}", operation.id)),
             "windowClosesAt": window_closes_at,
         }));
     let author = author(consent, user, origin);
@@ -269,7 +277,7 @@ async fn store(
         worker::audit::append(&transaction, &services.keyring, now, &author, record).await?;
     }
     transaction.commit().await?;
-    Ok(Ok(operation))
+    Ok(Ok(operations))
 }
 
 /// Why a grant is of no use now, if it is of none: the tenant was disconnected since it was asked for.

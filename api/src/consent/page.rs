@@ -30,7 +30,11 @@ impl Page {
             Work::Disconnect { .. } => {
                 "Tenantry now removes the role assignments that it created where you may remove them."
             }
-            Work::Scan | Work::ApplyChangeSet { .. } => "Tenantry now does what it was asked to.",
+            Work::ApplyChangeSet { .. } => {
+                "Tenantry now assigns itself the Tag Contributor role at the subscriptions that it was asked to write \
+                 tags in, writes them, and then removes the role again."
+            }
+            Work::Scan => "Tenantry now does what it was asked to.",
         };
         Self::granted_with(&format!(
             "{done} Your own access is erased as soon as that is done, after an hour at the latest. You can close \

@@ -5,6 +5,7 @@ mod assign_tags;
 mod cancel_change_set;
 mod change_sets;
 mod counts;
+mod elevation;
 mod plan;
 mod plan_change_set;
 mod remove_tags;
@@ -159,6 +160,11 @@ impl ChangeSet {
         or_null(ctx, Box::pin(found).await)
     }
 
+    /// Whether subscriptions at `READ_TAGS` are written to by a role that is held for it alone.
+    async fn elevates(&self) -> bool {
+        self.row.elevates
+    }
+
     /// How many writes it has.
     async fn write_count(&self) -> i32 {
         int(self.row.writes)
@@ -229,6 +235,11 @@ pub struct ChangeSetEstimate {
     calls: i32,
     /// Seconds that these take at Azure's published limits: 200 at once and then 10 a second, for each subscription.
     duration_seconds: i32,
+    /// Subscriptions at which the role is held only while tags are written.
+    elevated_subscriptions: i32,
+    /// Whether that fits into one consent window, with all that Azure may take to let a role work; null where no role is
+    /// held for it.
+    fits_window: Option<bool>,
 }
 
 /// A change set, or why there is none.

@@ -17,10 +17,10 @@ impl Work<'_> {
         let Some(level) = self.step.access_level else {
             return Err(JobError::Fail(anyhow::anyhow!("a step that asks for no level removes nothing")));
         };
-        let needed = self.needed().unwrap_or_default();
-        let ours = self.ours().await?;
-        let spare: Vec<_> =
-            ours.into_iter().filter(|row| !needed.contains(&Role::from(row.role_definition_id))).collect();
+        if self.is_elevation() {
+            return self.put_back().await;
+        }
+        let spare = self.spare(self.needed().unwrap_or_default()).await?;
         let removed = spare.len();
         if let Some((outcome, failure)) = self.remove_all(spare).await? {
             self.step.failure = Some(failure.clone());
@@ -42,6 +42,26 @@ impl Work<'_> {
         self.step.outcome = Some(if is_news { Outcome::Changed } else { Outcome::Unchanged });
         // Another level pulls other tags, and may read from another source.
         self.move_to(if is_news { State::Scanning } else { State::Done }).await
+    }
+
+    /// Tags are written: removes what the subscription's own level does not need.
+    async fn put_back(&mut self) -> Result<(), JobError> {
+        let level = self.subscription.access_level;
+        let spare = self.spare(roles_of(level, self.keep_reader)).await?;
+        match self.remove_all(spare).await? {
+            None => self.done(self.step.outcome.unwrap_or(Outcome::Failed), self.step.failure.clone()).await,
+            Some((Outcome::NeedsReconsent, _)) => {
+                self.done(Outcome::NeedsReconsent, Some(failures::elevation_remains())).await
+            }
+            Some((outcome, failure)) => self.done(outcome, Some(failure)).await,
+        }
+    }
+
+    /// Our assignments of roles that are not among those `needed`.
+    async fn spare(&self, needed: &[Role]) -> Result<Vec<role_assignment::Model>, JobError> {
+        let mut ours = self.ours().await?;
+        ours.retain(|row| !needed.contains(&Role::from(row.role_definition_id)));
+        Ok(ours)
     }
 
     /// Removes what this step added: everything is as before then. Where the roles of before are gone already, the

@@ -22,7 +22,8 @@ pub(crate) fn telling_action(role: Role) -> &'static str {
 }
 
 impl Work<'_> {
-    /// Leaves the step where it is, with a wait, until the roles work; then what is not needed any more is removed.
+    /// Leaves the step where it is, with a wait, until the roles work; then tags are written, or what is not needed any
+    /// more is removed.
     pub(super) async fn verify(&mut self) -> Result<(), JobError> {
         let now = self.context.clock.now();
         match self.works().await {
@@ -59,7 +60,7 @@ impl Work<'_> {
     async fn effective(&mut self, now: DateTime<Utc>) -> Result<(), JobError> {
         let subscriptions = [self.step.subscription_id];
         record::verified(self.context, self.step.organization_id, &subscriptions, now).await?;
-        self.move_to(State::Removing).await
+        self.move_to(if self.is_elevation() { State::Writing } else { State::Removing }).await
     }
 
     /// Each look waits as long as all looks before it together, up to a minute.

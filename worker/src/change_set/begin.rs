@@ -26,11 +26,13 @@ pub enum Begun {
     Replanned(usize),
 }
 
-/// Begins to write `change_set`, whose row the transaction has locked and which is planned.
+/// Begins to write `change_set`, whose row the transaction has locked and which is planned. `consents` have the open
+/// windows in which it is elevated, by tenant.
 pub async fn begin(
     transaction: &DatabaseTransaction,
     change_set: change_set::Model,
     member_id: Uuid,
+    consents: &BTreeMap<Uuid, Uuid>,
     now: DateTime<Utc>,
 ) -> Result<Begun, DbErr> {
     let (id, organization_id) = (change_set.id, change_set.organization_id);
@@ -58,7 +60,8 @@ pub async fn begin(
     let mut begun = Vec::with_capacity(tenants.len());
     for tenant_id in tenants {
         let work = Work::ApplyChangeSet { change_set_id: id };
-        let request = operation::Request { organization_id, member_id, tenant_id, consent_id: None, work };
+        let consent_id = consents.get(&tenant_id).copied();
+        let request = operation::Request { organization_id, member_id, tenant_id, consent_id, work };
         begun.extend(operations::store(transaction, request, now).await?);
     }
     let applying = change_set::ActiveModel {

@@ -15,6 +15,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
+use super::elevation::ELEVATED;
 use super::{CHUNK, Names};
 
 /// Who plans a change set, and what it is called.
@@ -30,6 +31,8 @@ pub struct Request {
     pub purpose: Purpose,
     /// The change set that it reverts.
     pub reverts_id: Option<Uuid>,
+    /// Whether subscriptions whose tags are only read are written to by roles that are held for it alone.
+    pub elevates: bool,
 }
 
 /// A tag to take away.
@@ -93,6 +96,7 @@ impl<'a> Draft<'a> {
             title: request.title,
             purpose: request.purpose,
             reverts_id: request.reverts_id,
+            elevates: request.elevates,
             state: State::Planned,
             writes: 0,
             problems: 0,
@@ -335,9 +339,12 @@ impl<'a> Draft<'a> {
             if write.after.is_some() && resource.tags.find(&write.name).is_none() {
                 problems.extend(too_many.clone());
             }
-            if level != AccessLevel::WriteTags && !self.names.is_local(level, &write.name) {
+            let is_written =
+                level == AccessLevel::WriteTags || (level == ELEVATED && self.change_set.elevates);
+            if !is_written && !self.names.is_local(level, &write.name) {
                 let message = "Tags are written only at subscriptions with the access level WRITE_TAGS. Change it \
-                               by changeAccess.";
+                               by changeAccess; or plan this with `elevates`, which holds the role for as long as \
+                               tags are written.";
                 problems.push(Problem::new(ProblemCode::AccessLevelTooLow, message));
             }
             write.problems = (!problems.is_empty()).then_some(Problems(problems));

@@ -5,10 +5,19 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
+use entity::consent;
+
+use crate::access::SWAP;
+
 /// Writes that Azure takes at once from one principal at one subscription.
 const BUCKET: u64 = 200;
 /// Writes a second that it takes then.
 const REFILL: u64 = 10;
+
+/// What it takes to end the longest write and to take away the role that is held for it: no write is begun closer than
+/// this to the end of the window in which the role is held.
+pub(crate) const ROOM: TimeDelta = TimeDelta::minutes(4);
 
 /// What a change set asks of one subscription.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,9 +33,22 @@ pub fn duration(loads: impl IntoIterator<Item = Load>) -> Duration {
     Duration::from_millis(waited.saturating_mul(1_000) / REFILL)
 }
 
+/// Whether writing for so long fits into one consent window with all that Azure may take to let a role work, and with
+/// putting everything back.
+pub fn fits_window(writing: Duration) -> bool {
+    TimeDelta::from_std(writing).is_ok_and(|writing| SWAP + writing + ROOM <= consent::WINDOW)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_written_in_a_window_leaves_room_for_the_role() {
+        assert!(fits_window(Duration::from_mins(45)));
+        assert!(!fits_window(Duration::from_mins(46)));
+        assert!(!fits_window(Duration::MAX));
+    }
 
     #[test]
     fn the_fullest_bucket_decides() {

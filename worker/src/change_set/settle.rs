@@ -9,7 +9,7 @@ use entity::{Failure, Owned, operation, operation_step};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
     ActiveEnum, ActiveModelTrait, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter,
-    QuerySelect, QueryTrait, Set, Unchanged,
+    QuerySelect, QueryTrait, Select, Set, Unchanged,
 };
 use serde_json::json;
 
@@ -52,23 +52,32 @@ async fn leave(
         Some(failure) if failure.code == failures::deadline_passed().code => Outcome::Throttled,
         _ => Outcome::Failed,
     };
-    let of_operation = operation_step::Entity::owned_by(operation.organization_id)
-        .filter(operation_step::Column::OperationId.eq(operation.id))
-        .select_only()
-        .column(operation_step::Column::SubscriptionId);
-    let left = tag_write::ActiveModel {
-        outcome: Set(Some(outcome)),
-        failure: Set(failure.cloned()),
-        ended_at: Set(Some(context.clock.now())),
-        ..Default::default()
+    let steps = operation_step::Entity::owned_by(operation.organization_id)
+        .filter(operation_step::Column::OperationId.eq(operation.id));
+    let leave = |of: Select<operation_step::Entity>, outcome, failure: Option<Failure>| {
+        let of = of.select_only().column(operation_step::Column::SubscriptionId);
+        let left = tag_write::ActiveModel {
+            outcome: Set(Some(outcome)),
+            failure: Set(failure),
+            ended_at: Set(Some(context.clock.now())),
+            ..Default::default()
+        };
+        tag_write::Entity::update_many()
+            .set(left)
+            .filter(tag_write::Column::ChangeSetId.eq(operation.change_set_id))
+            .filter(tag_write::Column::SubscriptionId.in_subquery(of.into_query()))
+            .filter(tag_write::Column::Outcome.is_null())
+            .exec(transaction)
     };
-    tag_write::Entity::update_many()
-        .set(left)
-        .filter(tag_write::Column::ChangeSetId.eq(operation.change_set_id))
-        .filter(tag_write::Column::SubscriptionId.in_subquery(of_operation.into_query()))
-        .filter(tag_write::Column::Outcome.is_null())
-        .exec(transaction)
-        .await?;
+    if outcome == Outcome::Failed {
+        // Where a role could not be held, or not for long enough, its step says why.
+        let elevated = steps.clone().filter(operation_step::Column::AccessLevel.is_not_null());
+        for step in elevated.filter(operation_step::Column::Failure.is_not_null()).all(transaction).await? {
+            let of = steps.clone().filter(operation_step::Column::Id.eq(step.id));
+            leave(of, Outcome::MissingRole, step.failure).await?;
+        }
+    }
+    leave(steps, outcome, failure.cloned()).await?;
     Ok(())
 }
 

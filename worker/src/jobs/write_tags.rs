@@ -1,5 +1,6 @@
 //! Writes the tags of a change set, at every subscription of an operation at once: each has a budget of its own.
 
+use std::collections::HashSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -8,20 +9,18 @@ use entity::operation_step::{self, Outcome as StepOutcome, State};
 use entity::subscription::{self, AccessLevel};
 use entity::tag_write::{self, Outcome};
 use entity::{Failure, Owned, change_set, operation, tenant};
+use futures::stream::FuturesUnordered;
 use futures::{StreamExt, TryStreamExt, stream};
 use microsoft::MicrosoftError;
 use sea_orm::sea_query::Expr;
-use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set,
-    Unchanged,
-};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::change_set::{Names, Writer, Written};
+use crate::change_set::{Names, ROOM, Writer, Written};
 use crate::context::Context;
 use crate::job::{Job, JobError};
-use crate::{failures, operations};
+use crate::{failures, operations, window};
 
 /// Subscriptions that are written to at once.
 const SUBSCRIPTIONS: usize = 32;
@@ -29,6 +28,8 @@ const SUBSCRIPTIONS: usize = 32;
 const RESOURCES: usize = 8;
 /// Writes that are read at once.
 const PAGE: u64 = 400;
+/// How often is looked for roles that have begun to work.
+const LOOK: Duration = Duration::from_secs(1);
 /// How often progress is told.
 const BEAT: Duration = Duration::from_millis(500);
 
@@ -56,6 +57,9 @@ impl Job for WriteTags {
     async fn run(&self, context: &Context) -> Result<(), JobError> {
         let begun = operations::begin(context, self.organization_id, self.operation_id).await?;
         let Some(operation) = begun else { return Ok(()) };
+        if operation.consent_id.is_some() {
+            operations::change_roles(context, &operation).await?;
+        }
         let Some(run) = Run::load(context, &operation).await? else {
             return Err(JobError::Fail(anyhow::anyhow!("the operation's change set or tenant is gone")));
         };
@@ -85,6 +89,8 @@ struct Run<'a> {
     names: Names,
     last_beat: Mutex<Instant>,
     is_stopped: AtomicBool,
+    /// Whether the window in which a role is held is about to close.
+    is_closing: AtomicBool,
     wait: Mutex<Wait>,
 }
 
@@ -114,21 +120,42 @@ impl<'a> Run<'a> {
             names,
             last_beat: Mutex::new(Instant::now()),
             is_stopped: AtomicBool::new(false),
+            is_closing: AtomicBool::new(false),
             wait: Mutex::default(),
         }))
     }
 
+    /// Takes every step as far as it goes, also those whose role works only after the others were begun.
     async fn all(&self) -> Result<(), JobError> {
-        let steps = operation_step::Entity::owned_by(self.operation.organization_id)
+        self.watch_window().await?;
+        let (mut begun, mut writing) = (HashSet::new(), FuturesUnordered::new());
+        loop {
+            let room = SUBSCRIPTIONS - writing.len();
+            for step in self.writing(&begun).await?.into_iter().take(room) {
+                begun.insert(step.id);
+                writing.push(self.step(step));
+            }
+            tokio::select! {
+                ended = writing.next() => match ended {
+                    Some(ended) => ended?,
+                    None => return Ok(()),
+                },
+                () = tokio::time::sleep(LOOK) => {}
+            }
+        }
+    }
+
+    /// Steps that stand at `WRITING` and were not begun yet. Those that hold a role for it go first.
+    async fn writing(&self, begun: &HashSet<Uuid>) -> Result<Vec<operation_step::Model>, JobError> {
+        let mut steps = operation_step::Entity::owned_by(self.operation.organization_id)
             .filter(operation_step::Column::OperationId.eq(self.operation.id))
             .filter(operation_step::Column::State.eq(State::Writing))
             .order_by_asc(operation_step::Column::Id)
             .all(&self.context.database)
             .await?;
-        stream::iter(steps.into_iter().map(|step| self.step(step)))
-            .buffer_unordered(SUBSCRIPTIONS)
-            .try_collect::<()>()
-            .await
+        steps.retain(|step| !begun.contains(&step.id));
+        steps.sort_by_key(|step| step.access_level.is_none());
+        Ok(steps)
     }
 
     async fn step(&self, step: operation_step::Model) -> Result<(), JobError> {
@@ -136,15 +163,20 @@ impl<'a> Run<'a> {
             .filter(subscription::Column::Id.eq(step.subscription_id))
             .one(&self.context.database)
             .await?;
-        let Some(subscription) = subscription else { return Ok(()) };
+        let Some(mut subscription) = subscription else { return Ok(()) };
+        // As long as the role is held, it is written to as at the level that it is held for.
+        subscription.access_level = step.access_level.unwrap_or(subscription.access_level);
         self.refuse_below_level(&step, &subscription).await?;
         let writer = Writer::new(self.context, &self.change_set, subscription, &self.tenant, &self.names);
         let mut after = Uuid::nil();
         while !self.is_stopped.load(Ordering::Relaxed) {
+            if self.is_closing_for(&step) {
+                break;
+            }
             let resources = self.page(&step, after).await?;
             let Some(last) = resources.last().and_then(|writes| writes.first()) else { break };
             after = last.resource_id;
-            stream::iter(resources.into_iter().map(|writes| self.resource(&writer, writes)))
+            stream::iter(resources.into_iter().map(|writes| self.resource(&step, &writer, writes)))
                 .buffer_unordered(RESOURCES)
                 .try_collect::<()>()
                 .await?;
@@ -223,10 +255,11 @@ impl<'a> Run<'a> {
 
     async fn resource(
         &self,
+        step: &operation_step::Model,
         writer: &Writer<'_>,
         of_resource: Vec<tag_write::Model>,
     ) -> Result<(), JobError> {
-        if self.is_stopped.load(Ordering::Relaxed) {
+        if self.is_closing_for(step) || self.is_stopped.load(Ordering::Relaxed) {
             return Ok(());
         }
         let written = writer.write(of_resource).await?;
@@ -255,10 +288,15 @@ impl<'a> Run<'a> {
         if !operations::heartbeat(self.context, self.operation).await? {
             self.is_stopped.store(true, Ordering::Relaxed);
         }
-        Ok(())
+        self.watch_window().await
     }
 
-    /// Ends the step if each of its writes has an outcome.
+    /// Whether the role that a step holds has to be taken away now.
+    fn is_closing_for(&self, step: &operation_step::Model) -> bool {
+        step.access_level.is_some() && self.is_closing.load(Ordering::Relaxed)
+    }
+
+    /// Ends the step if each of its writes has an outcome, or none can be done any more.
     async fn finish(&self, step: operation_step::Model) -> Result<(), JobError> {
         let counts: Vec<(Option<Outcome>, i64)> = self
             .of_step(&step)
@@ -274,22 +312,56 @@ impl<'a> Run<'a> {
             .into_tuple()
             .all(&self.context.database)
             .await?;
-        if counts.iter().any(|(outcome, _)| outcome.is_none()) {
+        let is_left = counts.iter().any(|(outcome, _)| outcome.is_none());
+        if is_left && !self.is_closing_for(&step) {
             return Ok(());
         }
         let all: i64 = counts.iter().map(|(_, count)| count).sum();
         let done = counts.iter().filter(|(outcome, _)| outcome.is_some_and(|of| Outcome::DONE.contains(&of)));
         let done: i64 = done.map(|(_, count)| count).sum();
-        let (outcome, failure) = ended(all, done);
+        let (outcome, mut failure) = ended(all, done);
+        if is_left {
+            failure = Some(failures::window_closes());
+        }
+        self.end(step, outcome, failure).await
+    }
+
+    /// Ends a step, unless somebody has meanwhile; one that holds a role goes on by putting that back.
+    async fn end(
+        &self,
+        step: operation_step::Model,
+        outcome: StepOutcome,
+        failure: Option<Failure>,
+    ) -> Result<(), JobError> {
+        let state = if step.access_level.is_some() { State::Removing } else { State::Done };
         let ended = operation_step::ActiveModel {
-            id: Unchanged(step.id),
-            state: Set(State::Done),
+            state: Set(state),
             outcome: Set(Some(outcome)),
             failure: Set(failure),
             updated_at: Set(self.context.clock.now()),
             ..Default::default()
         };
-        ended.update(&self.context.database).await?;
+        operation_step::Entity::update_many()
+            .set(ended)
+            .filter(operation_step::Column::Id.eq(step.id))
+            .filter(operation_step::Column::State.eq(State::Writing))
+            .exec(&self.context.database)
+            .await?;
+        if state == State::Removing {
+            operations::change_roles(self.context, self.operation).await?;
+        }
+        Ok(())
+    }
+
+    /// Looks whether the consent window is closed, or soon will be.
+    async fn watch_window(&self) -> Result<(), JobError> {
+        let operation = self.operation;
+        if operation.consent_id.is_some() {
+            let closes_at =
+                window::closes_at(self.context, operation.organization_id, operation.consent_id).await?;
+            let is_closing = closes_at.is_none_or(|at| at - self.context.clock.now() < ROOM);
+            self.is_closing.store(is_closing, Ordering::Relaxed);
+        }
         Ok(())
     }
 

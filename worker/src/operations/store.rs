@@ -1,8 +1,10 @@
 //! Stores an operation with the steps that are known before it begins.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use entity::subscription::{self, AccessLevel};
-use entity::{Owned, Work, operation, operation_step, tag_write};
+use entity::{Owned, Work, change_set, operation, operation_step, tag_write};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QueryOrder,
     QuerySelect,
@@ -27,11 +29,32 @@ pub async fn store(
     }
     let Some(queued) = request.queued(now) else { return Ok(None) };
     let operation = queued.insert(transaction).await?;
+    let elevated = elevated(transaction, &operation).await?;
     for chunk in subscriptions.chunks(CHUNK) {
-        let steps = chunk.iter().map(|id| operation_step::first(&operation, *id, now));
+        let steps = chunk.iter().map(|id| {
+            let of = if elevated.contains(id) { operation_step::elevated } else { operation_step::first };
+            of(&operation, *id, now)
+        });
         operation_step::Entity::insert_many(steps).exec_without_returning(transaction).await?;
     }
     Ok(Some(operation))
+}
+
+/// Those of its subscriptions that tags are written to by a role that is held for that alone.
+async fn elevated(
+    transaction: &DatabaseTransaction,
+    operation: &operation::Model,
+) -> Result<BTreeSet<Uuid>, DbErr> {
+    let change_set = change_set::Entity::owned_by(operation.organization_id)
+        .filter(change_set::Column::Id.eq(operation.change_set_id))
+        .one(transaction)
+        .await?;
+    match change_set.filter(|_| operation.change_set_id.is_some()) {
+        Some(change_set) => {
+            crate::change_set::elevated(transaction, &change_set, Some(operation.tenant_id)).await
+        }
+        None => Ok(BTreeSet::new()),
+    }
 }
 
 /// The subscriptions that it is about, as far as they are known.

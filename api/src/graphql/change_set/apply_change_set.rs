@@ -12,7 +12,7 @@ use serde_json::json;
 use uuid::Uuid;
 use worker::change_set::Begun;
 
-use super::{ChangeSet, ChangeSetPayload, Planned, refused};
+use super::{ChangeSet, ChangeSetPayload, Planned, elevation, refused};
 use crate::graphql::operation::announce;
 use crate::graphql::scope::{Scope, internal};
 use crate::graphql::stored::Identified;
@@ -36,9 +36,11 @@ pub struct ApplyChangeSet;
 #[Object(name = "ApplyChangeSetMutation")]
 impl ApplyChangeSet {
     /// Begins to write a change set that was planned: all of it but what would fail. Where the inventory has changed
-    /// since, what that concerns is planned again and nothing is written yet. Needs the role `EDITOR`, or the scope
-    /// `tags:write`.
-    /// `userErrors`: `NOT_FOUND`, `OUTSIDE_REACH`, `NOT_PLANNED`, `CHANGED_SINCE_PLANNED`, `NOTHING_TO_CHANGE`.
+    /// since, what that concerns is planned again and nothing is written yet. One that elevates needs an open consent
+    /// window: without one `userErrors` says where to consent, and it is written by itself then. Needs the role
+    /// `EDITOR`, or the scope `tags:write`. One that elevates needs the scope `consents:write` too.
+    /// `userErrors`: `NOT_FOUND`, `OUTSIDE_REACH`, `NOT_PLANNED`, `CHANGED_SINCE_PLANNED`, `NOTHING_TO_CHANGE`,
+    /// `CONSENT_REQUIRED`, `DIFFERENT_TENANTS`.
     async fn apply_change_set(
         &self,
         ctx: &Context<'_>,
@@ -51,6 +53,10 @@ impl ApplyChangeSet {
 async fn apply(ctx: &Context<'_>, id: &ID) -> Result<Planned> {
     let scope = Scope::of(ctx, Permission::WriteTags)?;
     let id = ChangeSet::KIND.row(id)?;
+    let elevating = again(scope, id, scope.database()).await.map_err(|error| internal(&error))?;
+    if elevating.is_some_and(|change_set| change_set.elevates) {
+        Scope::of(ctx, Permission::ChangeAccess)?;
+    }
     let (planned, operations) = begin(scope, id).await.map_err(|error| internal(&error))?;
     for operation in operations {
         announce(scope, &operation).await;
@@ -68,10 +74,19 @@ async fn begin(scope: Scope<'_>, id: Uuid) -> Result<(Planned, Vec<operation::Mo
         let message = "Only what is planned can be applied. `retryOperation` goes on with what was not done.";
         return Ok((refused(error(UserErrorCode::NotPlanned, message)), Vec::new()));
     }
+    let windows = match elevation::windows(scope, &change_set, &transaction).await? {
+        Ok(windows) => windows,
+        Err(closed) => {
+            transaction.rollback().await?;
+            let error = closed.ask(scope, id).await?;
+            return Ok(((Some(change_set), vec![error]), Vec::new()));
+        }
+    };
     let now = scope.services.clock.now();
     let record = Record::of(Action::ChangeSetApplied, ObjectKind::ChangeSet, id)
         .before(json!({ "state": change_set.state.to_value() }));
-    match worker::change_set::begin(&transaction, change_set, scope.viewer.member_id, now).await? {
+    let member_id = scope.viewer.member_id;
+    match worker::change_set::begin(&transaction, change_set, member_id, &windows, now).await? {
         Begun::NothingToWrite => {
             let message = "Each of its writes would fail; they say why. Plan another change set.";
             Ok((refused(error(UserErrorCode::NothingToChange, message)), Vec::new()))

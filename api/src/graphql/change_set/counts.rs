@@ -6,9 +6,9 @@ use async_graphql::SimpleObject;
 use entity::operation;
 use entity::tag_write::{self, Column, Outcome};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, DbErr, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, Condition, DbErr, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
-use worker::change_set::{Load, duration};
+use worker::change_set::{Load, duration, elevations, fits_window};
 
 use super::{ChangeSetEstimate, TagWriteOutcome};
 use crate::graphql::int;
@@ -26,15 +26,22 @@ pub struct OutcomeCount {
     count: i32,
 }
 
-/// What a change set asks of each subscription.
-pub struct Loads(Vec<Load>);
+/// What a change set asks of each subscription, and whether it has to hold a role there.
+#[derive(Default)]
+pub struct Loads(Vec<(Load, bool)>);
 
 impl Loads {
     pub fn estimate(&self) -> ChangeSetEstimate {
-        let calls: u64 = self.0.iter().map(|load| load.calls).sum();
-        let seconds = duration(self.0.iter().copied()).as_secs();
+        let all = || self.0.iter().map(|(load, _)| *load);
+        let elevated = || self.0.iter().filter(|(_, is_elevated)| *is_elevated).map(|(load, _)| *load);
         let int = |count: u64| int(i64::try_from(count).unwrap_or(i64::MAX));
-        ChangeSetEstimate { calls: int(calls), duration_seconds: int(seconds) }
+        let elevated_count = elevated().count() as u64;
+        ChangeSetEstimate {
+            calls: int(all().map(|load| load.calls).sum()),
+            duration_seconds: int(duration(all()).as_secs()),
+            elevated_subscriptions: int(elevated_count),
+            fits_window: (elevated_count > 0).then(|| fits_window(duration(elevated()))),
+        }
     }
 }
 
@@ -84,8 +91,10 @@ pub async fn loads(scope: Scope<'_>, ids: Vec<Uuid>) -> Result<HashMap<Uuid, Loa
         }
     }
     let mut loads: HashMap<Uuid, Loads> = HashMap::new();
-    for ((change_set, _), calls) in calls {
-        loads.entry(change_set).or_insert_with(|| Loads(Vec::new())).0.push(Load { calls });
+    let organization_id = scope.viewer.organization_id;
+    let elevated = elevations(scope.database(), organization_id, &ids, Condition::all()).await?;
+    for (of, calls) in calls {
+        loads.entry(of.0).or_default().0.push((Load { calls }, elevated.contains(&of)));
     }
     Ok(loads)
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use worker::change_set::{Begun, Draft, Request, Wish};
 
 use super::selection::ResourceSelection;
-use super::{Planned, refused};
+use super::{Planned, elevation, refused};
 use crate::graphql::operation::announce;
 use crate::graphql::scope::{Scope, internal};
 use crate::graphql::user_error::{UserError, UserErrorCode};
@@ -24,8 +24,8 @@ const LONGEST_TITLE: usize = 200;
 /// What is to become of a plan.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Then {
-    /// It is left to be reviewed.
-    Review,
+    /// It is left to be reviewed; it may hold roles for as long as it is written.
+    Review { elevates: bool },
     /// It is written, unless some of it would fail.
     Apply,
 }
@@ -43,8 +43,12 @@ pub async fn plan(
         Ok(wish) => wish,
         Err(error) => return Ok(refused(error)),
     };
+    let elevates = then == Then::Review { elevates: true };
+    if elevates {
+        Scope::of(ctx, Permission::ChangeAccess)?;
+    }
     let request = match request(scope, title.unwrap_or_else(|| title_of(&wish)), Purpose::Change, None) {
-        Ok(request) => request,
+        Ok(request) => Request { elevates, ..request },
         Err(error) => return Ok(refused(error)),
     };
     let transaction = scope.begin().await.map_err(|error| internal(&error))?;
@@ -81,7 +85,7 @@ pub fn request(
         return Err(UserError::new(UserErrorCode::InvalidName, "title", message));
     }
     let (organization_id, member_id) = (scope.viewer.organization_id, scope.viewer.member_id);
-    Ok(Request { organization_id, member_id, title, purpose, reverts_id })
+    Ok(Request { organization_id, member_id, title, purpose, reverts_id, elevates: false })
 }
 
 /// Keeps what was planned, if it is anything, and begins to write it if that is what is next.
@@ -116,16 +120,22 @@ async fn keep(
         "title": change_set.title, "writes": change_set.writes, "problems": change_set.problems,
     });
     let id = change_set.id;
-    if then == Then::Review || has_problems {
+    let windows = match then {
+        Then::Apply if !has_problems => Some(elevation::windows(scope, &change_set, &transaction).await?),
+        _ => None,
+    };
+    let Some(Ok(windows)) = windows else {
         let record = Record::of(Action::ChangeSetPlanned, ObjectKind::ChangeSet, id).after(told);
         scope.audit(&transaction, record).await?;
         transaction.commit().await?;
-        let error = (then == Then::Apply).then(|| has_problems_error(&change_set));
+        let error = match windows {
+            Some(Err(closed)) => Some(closed.ask(scope, id).await?),
+            _ => (then == Then::Apply).then(|| has_problems_error(&change_set)),
+        };
         return Ok(((Some(change_set), error.into_iter().collect()), Vec::new()));
-    }
-    let now = scope.services.clock.now();
-    let begun =
-        worker::change_set::begin(&transaction, change_set.clone(), scope.viewer.member_id, now).await?;
+    };
+    let (now, member_id) = (scope.services.clock.now(), scope.viewer.member_id);
+    let begun = worker::change_set::begin(&transaction, change_set.clone(), member_id, &windows, now).await?;
     let Begun::Applying(operations) = begun else {
         return Err(DbErr::Custom("a change set that was just planned cannot be written".to_owned()));
     };

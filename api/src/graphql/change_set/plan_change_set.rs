@@ -22,6 +22,10 @@ pub struct PlanChangeSetInput {
     /// Tags that are to have another name.
     #[graphql(default)]
     rename: Vec<TagRenamingInput>,
+    /// Whether subscriptions at `READ_TAGS` are written to as well: inside one consent window the role is assigned, the
+    /// tags are written, and the role is taken away again. Needs the scope `consents:write` too.
+    #[graphql(default)]
+    elevates: bool,
     /// What the change set is called; the names of the tags by default.
     title: Option<String>,
     /// Comes back in the payload.
@@ -44,7 +48,8 @@ impl PlanChangeSet {
         #[graphql(desc = "What is wished, and of which resources.")] input: PlanChangeSetInput,
     ) -> Option<ChangeSetPayload> {
         let wish = wish(input.set, input.remove, input.rename);
-        let planned = plan(ctx, &input.selection, wish, input.title, Then::Review).await;
+        let then = Then::Review { elevates: input.elevates };
+        let planned = plan(ctx, &input.selection, wish, input.title, then).await;
         ChangeSetPayload::of(ctx, planned, input.client_mutation_id)
     }
 }

@@ -1,6 +1,6 @@
 //! The mutation `resolveConflicts`: decides which value of a tag stays.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
 use entity::audit_event::{Action, ObjectKind, Record};
@@ -219,7 +219,8 @@ async fn write(
         let message = "Some of these tags cannot be written: plan them by planChangeSet to see why.";
         return Ok(Err(error(UserErrorCode::HasProblems, message)));
     }
-    match worker::change_set::begin(transaction, change_set.clone(), scope.viewer.member_id, now).await? {
+    let (member_id, no_window) = (scope.viewer.member_id, BTreeMap::new());
+    match worker::change_set::begin(transaction, change_set.clone(), member_id, &no_window, now).await? {
         Begun::Applying(operations) => Ok(Ok((
             change_set::Model { state: change_set::State::Applying, applied_at: Some(now), ..change_set },
             operations,

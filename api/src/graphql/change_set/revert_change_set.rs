@@ -38,8 +38,11 @@ pub struct RevertChangeSet;
 #[Object(name = "RevertChangeSetMutation")]
 impl RevertChangeSet {
     /// Takes back what a change set wrote, by another change set that is begun at once. A tag that somebody has changed
-    /// since is left alone, and says so. Needs the role `EDITOR`, or the scope `tags:write`.
-    /// `userErrors`: `NOT_FOUND`, `OUTSIDE_REACH`, `NOT_ENDED`, `NOTHING_TO_CHANGE`, `HAS_PROBLEMS`.
+    /// since is left alone, and says so. Where that one was elevated this one is, and where no consent window is open for
+    /// it `userErrors` says where to consent. Needs the role `EDITOR`, or the scope `tags:write`. One that elevates
+    /// needs the scope `consents:write` too.
+    /// `userErrors`: `NOT_FOUND`, `OUTSIDE_REACH`, `NOT_ENDED`, `NOTHING_TO_CHANGE`, `HAS_PROBLEMS`,
+    /// `CONSENT_REQUIRED`, `DIFFERENT_TENANTS`.
     async fn revert_change_set(
         &self,
         ctx: &Context<'_>,
@@ -61,9 +64,12 @@ async fn revert(ctx: &Context<'_>, id: &ID) -> Result<Planned> {
         let message = "Nothing of it is written yet, or it is still being written. Cancel it first.";
         return Ok(refused(error(UserErrorCode::NotEnded, message)));
     }
+    if reverted.elevates {
+        Scope::of(ctx, Permission::ChangeAccess)?;
+    }
     let title: String = format!("Revert of {}", reverted.title).chars().take(200).collect();
     let request = match request(scope, title, Purpose::Revert, Some(id)) {
-        Ok(request) => request,
+        Ok(request) => Request { elevates: reverted.elevates, ..request },
         Err(error) => return Ok(refused(error)),
     };
     let planned = draft(scope, &reverted, request, &transaction).await;

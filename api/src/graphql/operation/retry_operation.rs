@@ -13,8 +13,10 @@ use sea_orm::{
 };
 use serde_json::json;
 use uuid::Uuid;
+use worker::access::SWAP;
 
 use super::{Operation, announce};
+use crate::graphql::consent::keep_windows_open;
 use crate::graphql::scope::{Scope, internal, or_null};
 use crate::graphql::stored::{Identified, object};
 use crate::graphql::tenant::not_connected;
@@ -118,7 +120,14 @@ async fn begin_again(scope: Scope<'_>, id: Uuid) -> Result<Result<operation::Mod
     let record = Record::of(Action::OperationRetried, ObjectKind::Operation, id)
         .before(json!({ "state": operation.state.to_value() }))
         .after(json!({ "state": State::Queued.to_value(), "deadlineAt": now + operation::DEADLINE }));
+    let consent_id = operation.consent_id;
+    let holds_roles = operation.kind == Kind::ApplyChangeSet && consent_id.is_some();
     let mut again = operation.into_active_model();
+    if holds_roles {
+        // Under a window that is open now; without one its steps end as `NEEDS_RECONSENT`.
+        let windows = keep_windows_open(scope, tenant.id, SWAP, &transaction).await?;
+        again.consent_id = Set(windows.first().map_or(consent_id, |consent| Some(consent.id)));
+    }
     again.state = Set(State::Queued);
     again.failure = Set(None);
     again.finished_at = Set(None);
@@ -165,6 +174,9 @@ impl Reset<'_> {
             worker::change_set::again(self.transaction, self.operation).await?;
             let undone =
                 Condition::any().add(Step::Outcome.is_null()).add(Step::Outcome.ne(StepOutcome::Written));
+            let undone = Condition::all().add(undone);
+            let elevated = undone.clone().add(Step::AccessLevel.is_not_null());
+            self.put(StepState::Assigning, elevated).await?;
             return self.put(StepState::Writing, undone).await;
         }
         if self.operation.kind == Kind::ChangeAccess {

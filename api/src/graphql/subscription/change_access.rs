@@ -3,11 +3,11 @@
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use entity::audit_event::{Action, ObjectKind, Record};
 use entity::subscription::{self, AccessLevel as Level};
-use entity::{Work, operation, operation_step, tenant};
+use entity::{Owned, Work, operation, operation_step, role_assignment, tenant};
 use sea_orm::{ActiveEnum, ColumnTrait, DatabaseTransaction, DbErr, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::json;
 use uuid::Uuid;
-use worker::access::SWAP;
+use worker::access::{SWAP, roles_of};
 
 use super::{AccessLevel, AzureSubscription};
 use crate::consent::ask;
@@ -124,7 +124,9 @@ async fn begin(
     }
     let windows = keep_windows_open(scope, named.tenant_id, SWAP, &transaction).await?;
     let window = windows.into_iter().next();
-    let swaps_roles = named.swaps_roles(level) || are_changing(ids, &transaction).await?;
+    let swaps_roles = named.swaps_roles(level)
+        || are_changing(ids, &transaction).await?
+        || has_spare_roles(scope, ids, level, &transaction).await?;
     if swaps_roles && window.is_none() {
         transaction.rollback().await?;
         return consent_needed(scope, named.tenant_id, work).await.map(Err);
@@ -166,6 +168,27 @@ async fn are_changing(ids: &[Uuid], transaction: &DatabaseTransaction) -> Result
         let changing = operation_step::Entity::changing()
             .filter(operation_step::Column::SubscriptionId.is_in(chunk.iter().copied()));
         if changing.one(transaction).await?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether a role that we assigned at any of these is none of those that `level` may hold: a window closed before it was
+/// taken away.
+async fn has_spare_roles(
+    scope: Scope<'_>,
+    ids: &[Uuid],
+    level: Level,
+    transaction: &DatabaseTransaction,
+) -> Result<bool, DbErr> {
+    let needed = roles_of(level, true).iter().map(|role| role.definition_id());
+    let spare = role_assignment::Entity::owned_by(scope.viewer.organization_id)
+        .filter(role_assignment::Column::Origin.eq(role_assignment::Origin::Ours))
+        .filter(role_assignment::Column::RoleDefinitionId.is_not_in(needed));
+    for chunk in ids.chunks(500) {
+        let at = role_assignment::Column::SubscriptionId.is_in(chunk.iter().copied());
+        if spare.clone().filter(at).one(transaction).await?.is_some() {
             return Ok(true);
         }
     }

@@ -193,6 +193,7 @@ async fn plan(
         title: format!("{what} {}", row.name).chars().take(200).collect(),
         purpose,
         reverts_id: None,
+        elevates: false,
     };
     let writable = scope
         .owned::<subscription::Entity>()

@@ -112,6 +112,7 @@ async fn plan(
         title: query.title.unwrap_or_else(|| "Tags from a CSV file".to_owned()),
         purpose: Purpose::Change,
         reverts_id: None,
+        elevates: false,
     };
     let now = services.clock.now();
     let transaction = worker::transaction::begin(&services.database).await?;
