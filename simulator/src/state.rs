@@ -126,6 +126,16 @@ impl State {
         self.base_url.get().cloned().unwrap_or_default()
     }
 
+    /// The address of the host of reports: another name of this machine, as it is another host than Graph's, so
+    /// that whoever drops the token on the way to another host drops it here.
+    pub(crate) fn reports_url(&self) -> String {
+        let base = self.base_url();
+        match base.split_once("//localhost") {
+            Some((scheme, rest)) => format!("{scheme}//127.0.0.1{rest}"),
+            None => base.replace("//127.0.0.1", "//localhost"),
+        }
+    }
+
     pub(crate) fn dials(&self) -> Dials {
         *lock(&self.dials)
     }

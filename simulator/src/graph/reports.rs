@@ -117,7 +117,7 @@ pub(super) fn answer(asked: &Asked<'_>, call: &str) -> Result<Reply, Reply> {
     }
     let place = reporting.keep(link, asked.now);
     let reply = Reply::raw(302, "text/plain", Vec::new());
-    Ok(reply.header("location", &format!("{}{DOWNLOADS}{place}", asked.state.base_url())))
+    Ok(reply.header("location", &format!("{}{DOWNLOADS}{place}", asked.state.reports_url())))
 }
 
 impl Reporting {

@@ -29,6 +29,11 @@ impl Simulator {
         change(&mut lock(&self.state.reporting));
     }
 
+    /// The address of the host to which reports are redirected: the same machine by another name.
+    pub fn reports_url(&self) -> String {
+        self.state.reports_url()
+    }
+
     /// Conceals the names of users, groups and sites in reports from now on, or shows them.
     pub fn conceal_names(&self, is_concealed: bool) {
         self.change_reports(|reporting| reporting.is_concealed = is_concealed);
