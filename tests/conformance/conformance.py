@@ -300,8 +300,9 @@ class Graph(unittest.TestCase):
 class MicrosoftGraph(unittest.IsolatedAsyncioTestCase):
     """msgraph-sdk and msal"""
 
-    def setUp(self):
-        self.client = graph.client(CLOUD)
+    async def asyncSetUp(self):
+        self.client = graph.client(CLOUD, http := graph.http(CLOUD))
+        self.addAsyncCleanup(http.aclose)
 
     async def test_graph_refuses_a_wrong_secret_and_an_app_without_consent(self):
         wrong = graph.Msal(CLOUD, client_secret="wrong").answer()
@@ -493,7 +494,7 @@ def main():
     # azure-identity logs what it raises as well.
     logging.disable()
     try:
-        result = unittest.main(exit=False, verbosity=2).result
+        result = unittest.main(exit=False, verbosity=2, warnings="ignore").result
     finally:
         CLOUD.stop()
     failed = len(result.failures) + len(result.errors) + len(result.unexpectedSuccesses)

@@ -29,10 +29,13 @@ class Msal(AccessTokenProvider):
         return AllowedHostsValidator([])
 
 
-def client(cloud, **others):
-    http = httpx.AsyncClient(verify=httpx.create_ssl_context(cloud.authority_file), trust_env=False)
-    http.base_url = f"{cloud.url}/v1.0"
-    adapter = GraphRequestAdapter(BaseBearerTokenAuthenticationProvider(Msal(cloud, **others)),
+def http(cloud):
+    """What the SDK speaks through; whoever opens it closes it."""
+    return httpx.AsyncClient(verify=httpx.create_ssl_context(cloud.authority_file), trust_env=False)
+
+
+def client(cloud, http):
+    adapter = GraphRequestAdapter(BaseBearerTokenAuthenticationProvider(Msal(cloud)),
                                   GraphClientFactory.create_with_default_middleware(client=http))
     adapter.base_url = f"{cloud.url}/v1.0"
     return GraphServiceClient(request_adapter=adapter)

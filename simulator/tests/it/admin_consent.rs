@@ -17,28 +17,30 @@ fn link(cloud: &Cloud, path: &str, changes: &[(&str, Option<&str>)]) -> String {
         ("state", "state-1"),
         ("scope", ALL_OF_GRAPH),
     ];
-    let changed = |name: &str| changes.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
+    let replacement = |name: &str| changes.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
     let pairs =
-        usual.into_iter().filter_map(|(name, value)| Some((name, changed(name).unwrap_or(Some(value))?)));
-    Url::parse_with_params(&format!("{}{path}", cloud.simulator.base_url()), pairs).unwrap().into()
+        usual.into_iter().filter_map(|(name, value)| Some((name, replacement(name).unwrap_or(Some(value))?)));
+    Url::parse_with_params(&format!("{}{path}", cloud.simulator.base_url()), pairs)
+        .expect("an address")
+        .into()
 }
 
 async fn decided(cloud: &Cloud, path: &str, user: &str, decision: Decision) -> Opened {
-    Person::new(user).decide(&link(cloud, path, &[]), decision).await.unwrap()
+    Person::new(user).decide(&link(cloud, path, &[]), decision).await.expect("an answer")
 }
 
 async fn sent_back(cloud: &Cloud, path: &str, user: &str, decision: Decision) -> Url {
     match decided(cloud, path, user, decision).await {
-        Opened::Passed { to, .. } => Url::parse(&to).unwrap(),
+        Opened::Passed { to, .. } => Url::parse(&to).expect("an address"),
         Opened::Stayed(page) => panic!("stayed: {}", page.body),
     }
 }
 
 fn roles(token: &str) -> Vec<String> {
     use base64::Engine;
-    let claims = token.split('.').nth(1).unwrap();
-    let claims = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(claims).unwrap();
-    let claims: Value = serde_json::from_slice(&claims).unwrap();
+    let claims = token.split('.').nth(1).expect("claims");
+    let claims = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(claims).expect("claims");
+    let claims: Value = serde_json::from_slice(&claims).expect("claims");
     serde_json::from_value(claims["roles"].clone()).unwrap_or_default()
 }
 
@@ -114,7 +116,7 @@ async fn a_named_scope_grants_no_application_permission_and_a_withheld_one_is_no
 
 #[tokio::test]
 async fn a_grant_takes_its_time_to_be_known() {
-    let cloud = Cloud::with(Config { replication: std::time::Duration::from_secs(60), ..Config::default() });
+    let cloud = Cloud::with(Config { replication: std::time::Duration::from_mins(1), ..Config::default() });
     sent_back(&cloud, V2, "owner", Decision::Accept).await;
     assert_eq!(cloud.ask_app_token(GRAPH).await.refusal(), (401, "invalid_client", 7_000_229));
     cloud.pass(60);

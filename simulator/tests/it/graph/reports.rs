@@ -7,7 +7,7 @@ use serde_json::json;
 use simulator::{Config, UserChange};
 
 use super::{ALL, Graph};
-use crate::cloud::got;
+use crate::cloud::{Got, got};
 
 const DETAIL: &str = "getOffice365ActiveUserDetail(period='D7')";
 pub const ALL_REPORTS: [&str; 8] = [
@@ -187,7 +187,7 @@ async fn one_report_comes_as_json_in_pages_of_200() {
     let path = "/reports/getM365AppUserDetail(period='D7')";
     let pages = graph.pages(&format!("{path}?$format=application/json")).await;
     assert_eq!(pages[0].rows().len(), 200);
-    let rows: Vec<_> = pages.iter().flat_map(|page| page.rows()).collect();
+    let rows: Vec<_> = pages.iter().flat_map(Got::rows).collect();
     let csv = parsed(&graph.report("getM365AppUserDetail(period='D7')").await.text);
     assert_eq!(rows.len(), csv.len());
     assert_eq!(rows[0]["userPrincipalName"], json!(csv[0]["User Principal Name"]));

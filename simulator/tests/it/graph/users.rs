@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use simulator::{Config, UserChange};
 
 use super::{ALL, Graph, text};
+use crate::cloud::Got;
 
 #[tokio::test]
 async fn what_is_not_supported_is_refused() {
@@ -43,7 +44,7 @@ async fn every_user_is_on_exactly_one_page() {
     for (query, most) in [("", 100), ("?$top=999", 999), ("?$top=7&$select=id", 7)] {
         let pages = graph.pages(&format!("/users{query}")).await;
         assert!(pages.iter().all(|page| page.status == 200 && page.rows().len() <= most));
-        let rows = pages.iter().flat_map(|page| page.rows());
+        let rows = pages.iter().flat_map(Got::rows);
         let ids: HashSet<_> = rows.map(|row| text(row, "id").to_owned()).collect();
         assert_eq!(ids.len(), 250, "{query}");
     }
