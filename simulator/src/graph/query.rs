@@ -84,6 +84,9 @@ pub(super) fn only_count(asked: &Asked<'_>, count: u64) -> Result<Reply, Reply> 
     if !is_eventual(asked.incoming) {
         return Err(error::refusal(400, "Request_BadRequest", "$count is not currently supported."));
     }
+    if asked.incoming.parameter("$filter").is_some() {
+        return Err(error::unsupported("$filter is not understood here."));
+    }
     Ok(Reply::raw(200, "text/plain", count.to_string().into_bytes()))
 }
 

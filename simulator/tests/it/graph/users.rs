@@ -31,6 +31,9 @@ async fn what_is_not_supported_is_refused() {
         assert_eq!(graph.get(&format!("/users?{query}")).await.error(), (status, code), "{query}");
     }
     assert_eq!(graph.get("/users/$count").await.error(), (400, "Request_BadRequest"));
+    let filtered = "/users/$count?$filter=accountEnabled eq true";
+    let refused = graph.get_with(filtered, "ConsistencyLevel", "eventual").await;
+    assert_eq!(refused.error(), (400, "Request_UnsupportedQuery"));
 }
 
 #[tokio::test]
