@@ -19,6 +19,8 @@ pub struct Call {
     pub query: String,
     /// The HTTP status of the answer; 0 where the connection was reset.
     pub status: u16,
+    /// Whether it carried an `Authorization` header, whatever was in it.
+    pub is_authorized: bool,
     /// Who called, by the token's `oid`.
     pub principal: Option<Uuid>,
     /// The id by which the caller joins the requests of one call.

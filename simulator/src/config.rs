@@ -27,6 +27,15 @@ pub struct Config {
     pub subscriptions: u32,
     /// Resources, over all subscriptions.
     pub resources: u64,
+    /// Users of the directory; those who can sign in are the first of them.
+    pub users: u32,
+    /// Its groups.
+    pub groups: u32,
+    /// Whether the tenant has Office 365: without it nobody has a licence, and reports are empty. (What Graph
+    /// answers of reports there is not documented.)
+    pub office365: bool,
+    /// The application permissions of Graph that Tenantry's app registration asks for.
+    pub permissions: Vec<String>,
     /// How long each answer takes at least.
     pub latency: Duration,
     /// Whether to throttle as Microsoft does.
@@ -53,6 +62,8 @@ pub struct Config {
     pub token_lifetime: Option<Duration>,
     /// The most rows on a page of Azure Resource Manager's lists.
     pub page_size: usize,
+    /// The most rows on a page of Graph's lists; a caller may ask for fewer, and is given 100 unless it asks.
+    pub graph_page_size: usize,
     /// How many calls are remembered, at about half a kilobyte each.
     pub remembered_calls: usize,
     /// Answer by https.
@@ -65,6 +76,10 @@ impl Default for Config {
             seed: 7,
             subscriptions: 12,
             resources: 2_400,
+            users: 250,
+            groups: 40,
+            office365: true,
+            permissions: ["Group.Read.All", "Reports.Read.All", "User.Read.All"].map(str::to_owned).to_vec(),
             latency: Duration::ZERO,
             throttle: false,
             propagation: Duration::ZERO,
@@ -80,6 +95,7 @@ impl Default for Config {
             spa_redirect_uris: vec!["http://127.0.0.1/spa".to_owned()],
             token_lifetime: None,
             page_size: 1_000,
+            graph_page_size: 999,
             remembered_calls: 100_000,
             tls: None,
         }

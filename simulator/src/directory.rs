@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use crate::assignments::Assignments;
+use crate::permissions::Permissions;
 use crate::rbac::{Assignment, BuiltInRole, Change, Scope};
 use crate::world::{Part, World, guid, mix};
 
@@ -94,6 +95,8 @@ pub(crate) struct Directory {
     pub(crate) users: Vec<User>,
     pub(crate) groups: HashMap<Uuid, Vec<Uuid>>,
     pub(crate) service_principal: Option<ServicePrincipal>,
+    /// What Tenantry's app may do at Graph.
+    pub(crate) permissions: Permissions,
     /// How often Tenantry's service principal was created: each has another object id.
     pub(crate) created: u64,
     pub(crate) automation: (Uuid, Uuid),
@@ -115,7 +118,12 @@ pub(crate) struct Directory {
 }
 
 impl Directory {
-    pub(crate) fn new(world: &World, client_secret: String, now: DateTime<Utc>) -> Self {
+    pub(crate) fn new(
+        world: &World,
+        client_secret: String,
+        permissions: Permissions,
+        now: DateTime<Utc>,
+    ) -> Self {
         let at_home = USERS.iter().map(|user| (user, world.tenant_id));
         let elsewhere = MANAGERS.iter().map(|user| (user, world.other_tenant_id));
         let users = at_home.chain(elsewhere).zip(1..).map(|((&(key, name), tenant_id), number)| User {
@@ -129,6 +137,7 @@ impl Directory {
             users: users.collect(),
             groups: HashMap::new(),
             service_principal: None,
+            permissions,
             created: 0,
             automation,
             granted: 0,
@@ -281,7 +290,8 @@ mod tests {
     fn an_assignment_says_what_kind_of_principal_holds_it() {
         let world = World::new(&Config::default());
         let now = DateTime::UNIX_EPOCH;
-        let mut directory = Directory::new(&world, String::new(), now);
+        let permissions = Permissions::new(Vec::new());
+        let mut directory = Directory::new(&world, String::new(), permissions, now);
         let ours = directory.ensure_service_principal(&world, now, now);
         let owner = directory.user("owner").map(|user| user.object_id).unwrap();
         let group = directory.groups.values().flatten().copied().last().unwrap();

@@ -2,6 +2,7 @@
 //!
 //! <https://learn.microsoft.com/en-us/entra/identity-platform/v2-oauth2-auth-code-flow>
 
+mod admin_consent;
 mod authorize;
 mod discovery;
 mod token;
@@ -12,6 +13,7 @@ use uuid::Uuid;
 use crate::reply::Reply;
 use crate::server::Incoming;
 use crate::state::State;
+use admin_consent::Version;
 
 /// The secret of the other app registration, which is Owner of everything.
 pub(crate) const AUTOMATION_SECRET: &str = "simulated-secret-of-automation";
@@ -44,6 +46,10 @@ pub(crate) fn answer(state: &State, incoming: &Incoming) -> Reply {
         ("GET", "discovery/v2.0/keys" | "discovery/keys") => discovery::keys(state, tenant),
         ("GET", "oauth2/v2.0/authorize") => authorize::page(state, tenant, incoming),
         ("POST", "oauth2/v2.0/authorize") => authorize::decide(state, tenant, incoming),
+        ("GET", "v2.0/adminconsent") => admin_consent::page(state, tenant, incoming, Version::Two),
+        ("POST", "v2.0/adminconsent") => admin_consent::decide(state, tenant, incoming, Version::Two),
+        ("GET", "adminconsent") => admin_consent::page(state, tenant, incoming, Version::One),
+        ("POST", "adminconsent") => admin_consent::decide(state, tenant, incoming, Version::One),
         ("POST", "oauth2/v2.0/token") => token::answer(state, tenant, incoming),
         _ => Reply::html(404, "<h1>404</h1>".to_owned()),
     }

@@ -60,11 +60,15 @@ pub(crate) struct Incoming {
     pub(crate) claims: Option<Value>,
     /// Whether a page sent it.
     pub(crate) has_origin: bool,
+    /// What this call is called here.
+    pub(crate) request_id: Uuid,
+    /// Names in lower case; without the authorization.
+    pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
 }
 
 impl Incoming {
-    fn of(state: &State, request: &HttpRequest, body: &[u8]) -> Self {
+    fn of(state: &State, request: &HttpRequest, request_id: Uuid, body: &[u8]) -> Self {
         let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
         let mut incoming = Self {
             method: request.method().as_str().to_owned(),
@@ -73,6 +77,8 @@ impl Incoming {
             authorization: header("authorization").map(str::to_owned),
             claims: None,
             has_origin: header("origin").is_some(),
+            request_id,
+            headers: headers(request),
             body: body.to_vec(),
         };
         incoming.claims = incoming.token().and_then(|token| state.keys.verify(token));
@@ -82,6 +88,11 @@ impl Incoming {
     /// The token it came with.
     pub(crate) fn token(&self) -> Option<&str> {
         self.authorization.as_deref()?.strip_prefix("Bearer ")
+    }
+
+    /// The header of this name, which is in lower case.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
@@ -234,7 +245,7 @@ async fn answer(current: web::Data<Current>, request: HttpRequest, body: web::By
     let state = Arc::clone(&lock(&current));
     let at = (state.config.clock)();
     let ids = Ids::of(&request);
-    let incoming = Incoming::of(&state, &request, &body);
+    let incoming = Incoming::of(&state, &request, ids.request, &body);
     let latency = state.dials().latency;
     if !latency.is_zero() {
         tokio::time::sleep(latency).await;
@@ -264,6 +275,9 @@ fn route(state: &State, incoming: &Incoming, cut: bool) -> Reply {
     if path.starts_with("/v1.0/") {
         return graph::answer(state, incoming);
     }
+    if path.starts_with(graph::DOWNLOADS) {
+        return graph::download(state, incoming);
+    }
     let is_arm = ["/subscriptions", "/providers", "/tenants", "/metadata"];
     if is_arm.iter().any(|prefix| path.starts_with(prefix)) {
         return arm::answer(state, incoming, cut);
@@ -272,6 +286,12 @@ fn route(state: &State, incoming: &Incoming, cut: bool) -> Reply {
         return consumption::answer(state, incoming);
     }
     login::answer(state, incoming)
+}
+
+fn headers(request: &HttpRequest) -> Vec<(String, String)> {
+    let all = request.headers().iter().filter(|(name, _)| name.as_str() != "authorization");
+    all.filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
+        .collect()
 }
 
 fn call(incoming: &Incoming, request: &HttpRequest, ids: &Ids, status: u16, at: DateTime<Utc>) -> Call {
@@ -283,6 +303,7 @@ fn call(incoming: &Incoming, request: &HttpRequest, ids: &Ids, status: u16, at: 
         path: incoming.path.clone(),
         query: request.query_string().to_owned(),
         status,
+        is_authorized: incoming.authorization.is_some(),
         principal: id(claim),
         correlation_id: id(ids.correlation.as_deref()),
         client_request_id: id(ids.client.as_deref()),

@@ -11,8 +11,11 @@ use crate::config::Config;
 use crate::consumption::Enrollments;
 use crate::directory::Directory;
 use crate::faults::Faults;
+use crate::graph::{self, Reporting, RetryAfter};
 use crate::keys::{Keys, StartKeysError};
 use crate::login::Code;
+use crate::office::Office;
+use crate::permissions::Permissions;
 use crate::rbac::Propagation;
 use crate::throttle::Throttle;
 use crate::world::{World, mix};
@@ -32,6 +35,12 @@ pub(crate) struct Dials {
     pub(crate) tags_later: Option<u32>,
     /// Whether tokens stop working when they are revoked, not only when they expire.
     pub(crate) continuous_access: bool,
+    pub(crate) graph_page_size: usize,
+    /// Resource units of an app at Graph in ten seconds; none: by the size of the tenant.
+    pub(crate) graph_units: Option<u32>,
+    pub(crate) retry_after: RetryAfter,
+    /// Whether the tenant has a premium licence of Entra ID.
+    pub(crate) is_premium: bool,
 }
 
 /// What every answer is made from.
@@ -40,6 +49,9 @@ pub(crate) struct State {
     pub(crate) world: World,
     pub(crate) keys: Arc<Keys>,
     pub(crate) directory: Mutex<Directory>,
+    pub(crate) office: Mutex<Office>,
+    pub(crate) reporting: Mutex<Reporting>,
+    pub(crate) graph_throttle: graph::Throttle,
     pub(crate) enrollments: Mutex<Enrollments>,
     pub(crate) codes: Mutex<HashMap<String, Code>>,
     pub(crate) dials: Mutex<Dials>,
@@ -72,9 +84,20 @@ impl State {
             throttle: config.throttle,
             tags_later: None,
             continuous_access: false,
+            graph_page_size: config.graph_page_size.max(1),
+            graph_units: None,
+            retry_after: RetryAfter::default(),
+            is_premium: true,
         };
-        let directory = Directory::new(&world, config.client_secret.clone(), now);
+        let permissions = Permissions::new(config.permissions.clone());
+        let directory = Directory::new(&world, config.client_secret.clone(), permissions, now);
+        let at_home = directory.users.iter().filter(|user| user.tenant_id == world.tenant_id);
+        let named = at_home.map(|user| (user.key, user.name, user.object_id)).collect();
+        let office = Office::new(&config, &world, named, directory.automation.1, now);
         Self {
+            office: Mutex::new(office),
+            reporting: Mutex::default(),
+            graph_throttle: graph::Throttle::default(),
             directory: Mutex::new(directory),
             keys,
             enrollments: Mutex::default(),
@@ -101,6 +124,16 @@ impl State {
 
     pub(crate) fn base_url(&self) -> String {
         self.base_url.get().cloned().unwrap_or_default()
+    }
+
+    /// The address of the host of reports: another name of this machine, as it is another host than Graph's, so
+    /// that whoever drops the token on the way to another host drops it here.
+    pub(crate) fn reports_url(&self) -> String {
+        let base = self.base_url();
+        match base.split_once("//localhost") {
+            Some((scheme, rest)) => format!("{scheme}//127.0.0.1{rest}"),
+            None => base.replace("//127.0.0.1", "//localhost"),
+        }
     }
 
     pub(crate) fn dials(&self) -> Dials {

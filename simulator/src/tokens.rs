@@ -51,7 +51,7 @@ pub(crate) struct Subject<'a> {
     pub(crate) client_id: Uuid,
     pub(crate) user: Option<&'a str>,
     pub(crate) tenant_id: Uuid,
-    pub(crate) roles: &'a [&'a str],
+    pub(crate) roles: &'a [String],
 }
 
 /// Signs an access token; answers it and how many seconds it lasts.
@@ -116,6 +116,8 @@ impl Simulator {
 /// Checks the token of a call.
 pub(crate) fn authenticate(state: &State, incoming: &Incoming, audience: Audience) -> Result<Bearer, Reply> {
     let refuse = |code: &str, message: &str| {
+        // Graph has one code for all of it: <https://learn.microsoft.com/en-us/graph/resolve-auth-errors>.
+        let code = if audience == Audience::Graph { "InvalidAuthenticationToken" } else { code };
         Err(Reply::error(401, code, message).header(
             "www-authenticate",
             &format!("Bearer authorization_uri=\"{}/common\", error=\"invalid_token\"", state.base_url()),
@@ -136,7 +138,9 @@ pub(crate) fn authenticate(state: &State, incoming: &Incoming, audience: Audienc
     let now = state.now();
     let expires = claims["exp"].as_i64().unwrap_or_default();
     if expires <= now.timestamp() {
-        return refuse("ExpiredAuthenticationToken", &expired_message(expires, now));
+        let of_graph = "Lifetime validation failed, the token is expired.".to_owned();
+        let message = if audience == Audience::Graph { of_graph } else { expired_message(expires, now) };
+        return refuse("ExpiredAuthenticationToken", &message);
     }
     let id = |name: &str| Uuid::try_parse(text(name)).unwrap_or_default();
     let bearer = Bearer {

@@ -185,13 +185,19 @@ pub struct SimulateArguments {
     /// Resources, over all subscriptions.
     #[arg(long, default_value_t = 2_400, value_parser = clap::value_parser!(u64).range(0..=10_000_000))]
     pub resources: u64,
+    /// Users of the directory, with their Office 365 licences; those who can sign in are the first nine.
+    #[arg(long, default_value_t = 250, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    pub users: u32,
+    /// Groups of the directory.
+    #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    pub groups: u32,
     /// How long each answer takes at least, such as `100ms` or `2s`.
     #[arg(long, default_value = "0ms", value_parser = parse_duration)]
     pub latency: std::time::Duration,
     /// How long a role assignment takes until it works.
     #[arg(long, default_value = "0ms", value_parser = parse_duration)]
     pub propagation: std::time::Duration,
-    /// Throttle as Microsoft does: token buckets, Resource Graph quota.
+    /// Throttle as Microsoft does: token buckets, Resource Graph quota, resource units, requests for reports.
     #[arg(long)]
     pub throttle: bool,
     /// Serve https with this certificate chain (PEM); needs --tls-key.

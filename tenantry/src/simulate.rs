@@ -21,6 +21,8 @@ pub async fn run(arguments: SimulateArguments) -> anyhow::Result<()> {
         seed: arguments.seed,
         subscriptions: arguments.subscriptions,
         resources: arguments.resources,
+        users: arguments.users,
+        groups: arguments.groups,
         latency: arguments.latency,
         propagation: arguments.propagation,
         throttle: arguments.throttle,

@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 SUBSCRIPTIONS = 12
+USERS = 250
+GROUPS = 40
 RESOURCES = 12_000  # So many that lists have several pages.
 
 
@@ -41,6 +43,7 @@ class Cloud:
         process = subprocess.Popen(
             [os.path.abspath(os.environ["TENANTRY_BINARY"]), "simulate", "--listen", "127.0.0.1:0",
              "--subscriptions", str(SUBSCRIPTIONS), "--resources", str(RESOURCES),
+             "--users", str(USERS), "--groups", str(GROUPS),
              "--tls-certificate", folder / "chain.pem", "--tls-key", folder / "key.pem"],
             cwd=folder, env=os.environ | {"TENANTRY_LOG": "warn"}, stdout=subprocess.PIPE, text=True)
         said, settings = {}, {}

@@ -1,4 +1,4 @@
-"""Microsoft's own clients against the simulator: sign in, list, assign, query, to the last page.
+"""Microsoft's own clients against the simulator: sign in, list, assign, query, report, to the last page.
 
 Ends with one line, `N passed, N failed`.
 """
@@ -30,6 +30,10 @@ from azure.mgmt.authorization import AuthorizationManagementClient  # noqa: E402
 from azure.mgmt.resource.resources import ResourceManagementClient  # noqa: E402
 from azure.mgmt.resource.subscriptions import SubscriptionClient  # noqa: E402
 from azure.mgmt.resourcegraph import ResourceGraphClient  # noqa: E402
+
+from graph import MicrosoftGraph  # noqa: E402
+
+MicrosoftGraph.cloud = CLOUD
 
 READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
 TAG_CONTRIBUTOR = "4a9ae827-6dc8-4573-8ac7-8239d42aa03f"
@@ -414,7 +418,7 @@ def main():
     # azure-identity logs what it raises as well.
     logging.disable()
     try:
-        result = unittest.main(exit=False, verbosity=2).result
+        result = unittest.main(exit=False, verbosity=2, warnings="ignore").result
     finally:
         CLOUD.stop()
     failed = len(result.failures) + len(result.errors) + len(result.unexpectedSuccesses)

@@ -99,14 +99,8 @@ fn check(state: &State, tenant: &str, parameters: &[(String, String)]) -> Result
         return Err(trouble(700_016, "Application was not found in the directory."));
     }
     let redirect_uri = value("redirect_uri").unwrap_or_default();
-    let is_known = |uris: &[String]| uris.iter().any(|known| is_same(known, &redirect_uri));
-    let is_spa = is_known(&state.config.spa_redirect_uris);
-    if !is_spa && !is_known(&state.config.redirect_uris) {
-        return Err(trouble(
-            50_011,
-            "The redirect URI specified in the request does not match the redirect URIs configured.",
-        ));
-    }
+    let is_spa = is_known(&state.config.spa_redirect_uris, &redirect_uri);
+    let redirect_uri = if is_spa { redirect_uri } else { known_redirect(state, &redirect_uri)? };
     let request = Request {
         challenge: value("code_challenge").unwrap_or_default(),
         state: value("state"),
@@ -125,6 +119,19 @@ fn check(state: &State, tenant: &str, parameters: &[(String, String)]) -> Result
     let error =
         [("error", "invalid_request"), ("error_description", "AADSTS900144: A parameter is missing.")];
     Err(back(&request.redirect_uri, &error, request.state.as_deref()))
+}
+
+/// The redirect URI, if it is one of the app registration's.
+pub(super) fn known_redirect(state: &State, redirect_uri: &str) -> Result<String, Reply> {
+    if is_known(&state.config.redirect_uris, redirect_uri) {
+        return Ok(redirect_uri.to_owned());
+    }
+    let message = "The redirect URI specified in the request does not match the redirect URIs configured.";
+    Err(trouble(50_011, message))
+}
+
+fn is_known(uris: &[String], redirect_uri: &str) -> bool {
+    uris.iter().any(|known| is_same(known, redirect_uri))
 }
 
 /// An `http` address on this machine matches with any port; every other one exactly.
@@ -163,7 +170,7 @@ fn issue(state: &State, tenant: &str, request: Request, user: &User) -> (String,
     (code, request.redirect_uri, request.state)
 }
 
-fn back(redirect_uri: &str, parameters: &[(&str, &str)], state: Option<&str>) -> Reply {
+pub(super) fn back(redirect_uri: &str, parameters: &[(&str, &str)], state: Option<&str>) -> Reply {
     let Ok(mut url) = Url::parse(redirect_uri) else {
         return trouble(50_011, "The redirect URI is invalid.");
     };
@@ -175,7 +182,7 @@ fn back(redirect_uri: &str, parameters: &[(&str, &str)], state: Option<&str>) ->
 }
 
 /// Shown on Microsoft's host: the app never hears of it.
-fn trouble(number: u32, message: &str) -> Reply {
+pub(super) fn trouble(number: u32, message: &str) -> Reply {
     Reply::html(
         400,
         format!(
@@ -185,12 +192,16 @@ fn trouble(number: u32, message: &str) -> Reply {
 }
 
 fn choices(state: &State, query: &[(String, String)]) -> String {
+    let acts = query.iter().any(|(name, value)| name == "scope" && value.contains("user_impersonation"));
+    forms(state, query, if acts { "act for you in Azure Resource Manager" } else { "sign you in" })
+}
+
+/// A page that says what the app would like to do, with a form for each user.
+pub(super) fn forms(state: &State, query: &[(String, String)], wish: &str) -> String {
     let mut hidden = String::new();
     for (name, value) in query {
         let _ = write!(hidden, "<input type=hidden name=\"{}\" value=\"{}\">", escape(name), escape(value));
     }
-    let acts = query.iter().any(|(name, value)| name == "scope" && value.contains("user_impersonation"));
-    let wish = if acts { "act for you in Azure Resource Manager" } else { "sign you in" };
     let mut page = format!(
         "{HEAD}<h1>Permissions requested</h1><p><b>Tenantry</b> (unverified) would like to {wish}.</p>\
          <p>Who are you?</p>"

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::{AUTOMATION_SECRET, Directory, directory, discovery, refuse, refuse_with};
+use crate::permissions::OF_AUTOMATION;
 use crate::reply::Reply;
 use crate::server::Incoming;
 use crate::state::{State, lock};
@@ -222,19 +223,26 @@ fn client_credentials(state: &State, tenant: &str, form: &Form) -> Result<Reply,
     let client_id = client(state, form)?;
     let (resource, audience) = resource(state, form.need(state, "scope")?)?;
     let object_id = service_principal(state, client_id, tenant)?;
-    let is_ours = client_id == state.config.client_id;
-    let roles: &[&str] = if audience == Audience::Graph && !is_ours {
-        &["Directory.Read.All", "Application.Read.All", "User.Read.All"]
-    } else {
-        &[]
-    };
-    let subject = Subject { object_id, client_id, user: None, tenant_id: state.world.tenant_id, roles };
+    let roles = roles(state, client_id, audience);
+    let subject =
+        Subject { object_id, client_id, user: None, tenant_id: state.world.tenant_id, roles: &roles };
     let (access_token, lifetime) = access_token(state, &resource, &subject);
     let body = json!({
         "token_type": "Bearer", "expires_in": lifetime, "ext_expires_in": lifetime,
         "access_token": access_token,
     });
     Ok(Reply::json(200, &body))
+}
+
+/// The permissions that were granted, of the one service that has any here.
+fn roles(state: &State, client_id: Uuid, audience: Audience) -> Vec<String> {
+    if audience != Audience::Graph {
+        return Vec::new();
+    }
+    if client_id != state.config.client_id {
+        return OF_AUTOMATION.map(str::to_owned).to_vec();
+    }
+    lock(&state.directory).permissions.known_at(state.now())
 }
 
 fn service_principal(state: &State, client_id: Uuid, tenant: &str) -> Result<Uuid, Reply> {

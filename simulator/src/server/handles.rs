@@ -82,6 +82,7 @@ impl Simulator {
         let mut directory = lock(&self.state.directory);
         if let Some(gone) = directory.service_principal.take() {
             directory.assignments.orphan(gone.object_id);
+            directory.permissions.clear();
         }
     }
 

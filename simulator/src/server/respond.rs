@@ -18,7 +18,7 @@ impl Ids {
         let header = |name: &str| request.headers().get(name)?.to_str().ok().map(str::to_owned);
         Self {
             request: Uuid::new_v4(),
-            client: header("x-ms-client-request-id"),
+            client: header("x-ms-client-request-id").or_else(|| header("client-request-id")),
             correlation: header("x-ms-correlation-request-id"),
         }
     }

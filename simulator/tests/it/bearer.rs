@@ -67,7 +67,7 @@ async fn a_token_for_graph_is_refused_at_resource_manager_and_the_other_way_roun
     let refused = cloud.get(&graph, SUBSCRIPTIONS).await;
     assert_eq!(refused.error(), (401, "InvalidAuthenticationTokenAudience"));
     let refused = cloud.get(&arm, "/v1.0/organization").await;
-    assert_eq!(refused.error(), (401, "InvalidAuthenticationTokenAudience"));
+    assert_eq!(refused.error(), (401, "InvalidAuthenticationToken"));
     assert_eq!(cloud.get(&graph, "/v1.0/organization").await.status, 200);
 }
 

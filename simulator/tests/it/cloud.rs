@@ -117,7 +117,7 @@ impl Cloud {
 
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let base = self.simulator.base_url();
-        let url = if path.starts_with(&base) { path.to_owned() } else { format!("{base}{path}") };
+        let url = if path.starts_with("http") { path.to_owned() } else { format!("{base}{path}") };
         self.http.request(method, url)
     }
 

@@ -1,5 +1,6 @@
 //! The simulated cloud, by HTTP: what it refuses, and how it says so.
 
+mod admin_consent;
 mod authorize;
 mod bearer;
 mod calls;
@@ -7,6 +8,7 @@ mod clock;
 mod cloud;
 mod consumption;
 mod faults;
+mod graph;
 mod propagation;
 mod resource_graph;
 mod resources;
