@@ -12,6 +12,7 @@ mod m20261126_000011_tags;
 mod m20261126_000012_facets;
 mod m20261126_000013_schedule;
 mod m20261126_000014_elevation;
+mod m20261127_000015_history_retention;
 pub mod wall;
 
 use std::time::Duration;
@@ -40,6 +41,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000012_facets::Migration),
             Box::new(m20261126_000013_schedule::Migration),
             Box::new(m20261126_000014_elevation::Migration),
+            Box::new(m20261127_000015_history_retention::Migration),
         ]
     }
 }

@@ -87,6 +87,9 @@ pub struct Settings {
     /// How long audit events are kept: 30 days at least.
     #[arg(long, env = "TENANTRY_AUDIT_RETENTION", default_value = "730days", value_parser = humantime::parse_duration)]
     audit_retention: Duration,
+    /// How long changes of resources and tags are kept: 30 days at least.
+    #[arg(long, env = "TENANTRY_HISTORY_RETENTION", default_value = "730days", value_parser = humantime::parse_duration)]
+    history_retention: Duration,
 }
 
 /// The keys under which the keys of secrets are stored.
@@ -200,6 +203,9 @@ impl Settings {
         if self.audit_retention < SHORTEST_RETENTION {
             problems.push("TENANTRY_AUDIT_RETENTION is 30days at least".to_owned());
         }
+        if self.history_retention < SHORTEST_RETENTION {
+            problems.push("TENANTRY_HISTORY_RETENTION is 30days at least".to_owned());
+        }
         let client_secret_expires_at = self
             .client_secret_expires
             .as_deref()
@@ -242,6 +248,7 @@ impl Settings {
                     sweep_every: self.sweep_every,
                     unattended_after: self.sweep_every * 3 / 2,
                     audit_retention: self.audit_retention,
+                    history_retention: self.history_retention,
                     ..Pace::default()
                 },
                 client_secret_expires_at,

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use worker::budgets::RedisBudgets;
 use worker::job::Job;
-use worker::jobs::{PruneAudit, Sweep};
+use worker::jobs::{Prune, Sweep};
 use worker::keys;
 use worker::progress::Progress;
 use worker::queue::{Queue, When, WorkerOptions, Workers};
@@ -181,7 +181,7 @@ impl Parts {
             let queue = &context.queue;
             let bells = [
                 tokio::spawn(ring(queue.clone(), Sweep {}, pace.sweep_every, shutdown.clone())),
-                tokio::spawn(ring(queue.clone(), PruneAudit {}, PruneAudit::EVERY, shutdown.clone())),
+                tokio::spawn(ring(queue.clone(), Prune {}, Prune::EVERY, shutdown.clone())),
             ];
             let worked = workers.run(shutdown).await;
             bells.iter().for_each(JoinHandle::abort);

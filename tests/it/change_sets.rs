@@ -9,10 +9,15 @@ mod resumption;
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
+use chrono::TimeDelta;
+use entity::resource_change;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use serde_json::{Value, json};
 use simulator::{Decision, Person, TagPolicy};
 use support::app::TestApp;
 use uuid::Uuid;
+use worker::jobs::Prune;
+use worker::queue::When;
 
 const CHANGE_SET: &str =
     "changeSet { id state purpose writeCount problemCount estimate { calls durationSeconds }
@@ -439,4 +444,25 @@ async fn each_tag_says_where_it_stands() -> Result<()> {
         ])
     );
     tenant.app.run_jobs().await
+}
+
+#[tokio::test]
+async fn the_history_is_kept_for_two_years() -> Result<()> {
+    let tenant = Tenant::writable(20).await?;
+    tenant.assign(&[0], "Team", "blue").await?;
+    tenant.app.clock.advance(TimeDelta::days(20));
+    tenant.assign(&[0], "Team", "red").await?;
+    let kept = async || {
+        tenant.app.context.queue.push(&Prune {}, When::default()).await?;
+        tenant.app.run_jobs().await?;
+        let of_team = resource_change::Entity::find().filter(resource_change::Column::TagName.eq("Team"));
+        let kept = of_team.order_by_asc(resource_change::Column::At).all(&tenant.app.database).await?;
+        anyhow::Ok(kept.into_iter().filter_map(|change| change.after).collect::<Vec<_>>())
+    };
+
+    tenant.app.clock.advance(TimeDelta::days(709));
+    assert_eq!(kept().await?, ["blue", "red"]);
+    tenant.app.clock.advance(TimeDelta::days(2));
+    assert_eq!(kept().await?, ["red"]);
+    Ok(())
 }

@@ -42,6 +42,8 @@ pub struct Pace {
     pub unattended_after: Duration,
     /// How long audit events are kept.
     pub audit_retention: Duration,
+    /// How long changes of resources are kept.
+    pub history_retention: Duration,
     /// Between two checks of a tenant.
     pub check_every: Duration,
 }
@@ -53,6 +55,7 @@ impl Default for Pace {
             sweep_every: Duration::from_mins(1),
             unattended_after: Duration::from_secs(90),
             audit_retention: Duration::from_hours(730 * 24),
+            history_retention: Duration::from_hours(730 * 24),
             check_every: Duration::from_hours(1),
         }
     }

@@ -19,6 +19,7 @@ use sea_orm::{
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+pub(crate) use history::prune;
 pub(crate) use writer::Writer;
 
 use upsert::CHUNK;

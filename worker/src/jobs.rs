@@ -5,7 +5,7 @@ mod check_enrollment_key;
 mod check_tenant;
 mod delete_inventory;
 mod onboard_tenant;
-mod prune_audit;
+mod prune;
 mod read_owners;
 mod resume_operation;
 mod scan_subscriptions;
@@ -19,7 +19,7 @@ pub use check_tenant::CheckTenant;
 pub use delete_inventory::DeleteInventory;
 pub use onboard_tenant::OnboardTenant;
 pub(crate) use onboard_tenant::azure_state;
-pub use prune_audit::PruneAudit;
+pub use prune::Prune;
 pub use read_owners::ReadOwners;
 pub use resume_operation::ResumeOperation;
 pub use scan_subscriptions::ScanSubscriptions;
@@ -40,7 +40,7 @@ pub fn register(workers: Workers, context: &Context) -> Workers {
         .register::<ScanSubscriptions>(context.clone())
         .register::<Sweep>(context.clone())
         .register::<CheckEnrollmentKey>(context.clone())
-        .register::<PruneAudit>(context.clone())
+        .register::<Prune>(context.clone())
         .register::<ReadOwners>(context.clone())
         .register::<CheckTenant>(context.clone())
         .register::<DeleteInventory>(context.clone())

@@ -6,7 +6,7 @@ use entity::audit_event::{Action, Actor, Author, Column, Entity, Fault, ObjectKi
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use support::app::TestApp;
-use worker::jobs::PruneAudit;
+use worker::jobs::Prune;
 use worker::queue::When;
 
 use super::{Book, actions};
@@ -78,7 +78,7 @@ async fn the_job_keeps_two_years() -> Result<()> {
         transaction.commit().await
     };
     let prune = async || {
-        app.context.queue.push(&PruneAudit {}, When::default()).await?;
+        app.context.queue.push(&Prune {}, When::default()).await?;
         app.run_jobs().await
     };
 

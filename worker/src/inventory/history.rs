@@ -2,11 +2,18 @@
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
 use entity::{resource, resource_change};
-use sea_orm::{ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, IntoActiveModel,
+    QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+};
 use uuid::Uuid;
 
 use super::upsert::CHUNK;
+
+/// Changes that one statement removes.
+const PRUNED_AT_ONCE: u64 = 5_000;
 
 /// Stores changes.
 pub(super) async fn store(
@@ -19,6 +26,27 @@ pub(super) async fn store(
         resource_change::Entity::insert_many(chunk).exec_without_returning(database).await?;
     }
     Ok(())
+}
+
+/// Removes changes that were seen before `cutoff`, some at a time, so that nobody waits for long; answers how many.
+pub(crate) async fn prune(database: &DatabaseConnection, cutoff: DateTime<Utc>) -> Result<u64, DbErr> {
+    let mut removed = 0;
+    loop {
+        let old = resource_change::Entity::find()
+            .filter(resource_change::Column::At.lt(cutoff))
+            .order_by_asc(resource_change::Column::At)
+            .limit(PRUNED_AT_ONCE)
+            .select_only()
+            .column(resource_change::Column::Id);
+        let gone = resource_change::Entity::delete_many()
+            .filter(resource_change::Column::Id.in_subquery(old.into_query()))
+            .exec(database)
+            .await?;
+        removed += gone.rows_affected;
+        if gone.rows_affected < PRUNED_AT_ONCE {
+            return Ok(removed);
+        }
+    }
 }
 
 /// What differs between these rows and what is stored of them.

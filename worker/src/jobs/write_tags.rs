@@ -17,7 +17,7 @@ use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, Quer
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::change_set::{Names, ROOM, Writer, Written};
+use crate::change_set::{Names, ROOM, Writer, Written, by_resource};
 use crate::context::Context;
 use crate::job::{Job, JobError};
 use crate::{failures, operations, window};
@@ -229,28 +229,16 @@ impl<'a> Run<'a> {
         step: &operation_step::Model,
         after: Uuid,
     ) -> Result<Vec<Vec<tag_write::Model>>, JobError> {
-        let page = |limit: Option<u64>| {
-            self.pending(step)
-                .filter(tag_write::Column::ResourceId.gt(after))
-                .order_by_asc(tag_write::Column::ResourceId)
-                .order_by_asc(tag_write::Column::Id)
-                .limit(limit)
-                .all(&self.context.database)
-        };
-        let writes = page(Some(PAGE)).await?;
-        let is_whole = (writes.len() as u64) < PAGE;
-        let mut resources: Vec<Vec<tag_write::Model>> = Vec::new();
-        for write in writes {
-            match resources.last_mut().filter(|of| of[0].resource_id == write.resource_id) {
-                Some(of) => of.push(write),
-                None => resources.push(vec![write]),
-            }
-        }
-        // The last one may have more writes on the next page. None has as many as a page holds.
-        if !is_whole && resources.len() > 1 {
-            resources.pop();
-        }
-        Ok(resources)
+        let writes = self
+            .pending(step)
+            .filter(tag_write::Column::ResourceId.gt(after))
+            .order_by_asc(tag_write::Column::ResourceId)
+            .order_by_asc(tag_write::Column::Id)
+            .limit(PAGE)
+            .all(&self.context.database)
+            .await?;
+        let is_last = (writes.len() as u64) < PAGE;
+        Ok(by_resource(writes, is_last))
     }
 
     async fn resource(

@@ -8,7 +8,7 @@ use entity::resource;
 use entity::tag_write::{self, Column, Outcome};
 use sea_orm::{ColumnTrait, DatabaseTransaction, DbErr, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
-use worker::change_set::{Draft, Request};
+use worker::change_set::{Draft, Request, by_resource};
 
 use super::apply_change_set::{error, locked};
 use super::plan::{Then, finish, request};
@@ -96,19 +96,9 @@ async fn draft(
             .all(transaction)
             .await?;
         let is_last = (written.len() as u64) < PAGE;
-        let mut of: Vec<(Uuid, Vec<tag_write::Model>)> = Vec::new();
-        for write in written {
-            match of.last_mut().filter(|(id, _)| *id == write.resource_id) {
-                Some((_, writes)) => writes.push(write),
-                None => of.push((write.resource_id, vec![write])),
-            }
-        }
-        // The last resource may go on on the next page; none has as many writes as a page holds.
-        if !is_last && of.len() > 1 {
-            of.pop();
-        }
-        let Some((last, _)) = of.last() else { break };
-        after = *last;
+        let of = by_resource(written, is_last);
+        let Some(last) = of.last().and_then(|writes| writes.first()) else { break };
+        after = last.resource_id;
         add(scope, &mut draft, of, transaction).await?;
         if is_last {
             break;
@@ -120,17 +110,18 @@ async fn draft(
 async fn add(
     scope: Scope<'_>,
     draft: &mut Draft<'_>,
-    of: Vec<(Uuid, Vec<tag_write::Model>)>,
+    of: Vec<Vec<tag_write::Model>>,
     transaction: &DatabaseTransaction,
 ) -> Result<(), DbErr> {
     let rows = scope
         .owned::<resource::Entity>()
-        .filter(resource::Column::Id.is_in(of.iter().map(|(id, _)| *id)))
+        .filter(resource::Column::Id.is_in(of.iter().flatten().map(|write| write.resource_id)))
         .all(transaction)
         .await?;
     let rows: HashMap<Uuid, resource::Model> = rows.into_iter().map(|row| (row.id, row)).collect();
-    for (id, writes) in of {
-        let Some(resource) = rows.get(&id) else { continue };
+    for writes in of {
+        let found = writes.first().and_then(|write| rows.get(&write.resource_id));
+        let Some(resource) = found else { continue };
         let back: Vec<_> = writes.iter().map(|write| undo(draft, resource, write)).collect();
         draft.add_writes(resource, back).await?;
     }
