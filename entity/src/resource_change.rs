@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use sea_orm::entity::prelude::*;
+use sea_orm::{QueryOrder, QuerySelect, Select};
 
 use crate::resource;
 use crate::tags::name_term;
@@ -79,6 +80,13 @@ pub struct Model {
     pub change_set_id: Option<Uuid>,
     /// The member who planned that.
     pub member_id: Option<Uuid>,
+}
+
+impl Entity {
+    /// The `most` oldest changes of every organization that were seen before `cutoff`.
+    pub fn older_than(cutoff: DateTime<Utc>, most: u64) -> Select<Self> {
+        Self::find().filter(Column::At.lt(cutoff)).order_by_asc(Column::At).limit(most)
+    }
 }
 
 /// Everything that differs between two sights of a resource, as somebody in Azure changed it. The case of a tag's name

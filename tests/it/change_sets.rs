@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
 use chrono::TimeDelta;
-use entity::resource_change;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+use entity::{Owned, resource_change};
+use sea_orm::{ColumnTrait, QueryFilter, QueryOrder};
 use serde_json::{Value, json};
 use simulator::{Decision, Person, TagPolicy};
 use support::app::TestApp;
@@ -455,7 +455,8 @@ async fn the_history_is_kept_for_two_years() -> Result<()> {
     let kept = async || {
         tenant.app.context.queue.push(&Prune {}, When::default()).await?;
         tenant.app.run_jobs().await?;
-        let of_team = resource_change::Entity::find().filter(resource_change::Column::TagName.eq("Team"));
+        let all = resource_change::Entity::owned_by(tenant.app.member.organization_id);
+        let of_team = all.filter(resource_change::Column::TagName.eq("Team"));
         let kept = of_team.order_by_asc(resource_change::Column::At).all(&tenant.app.database).await?;
         anyhow::Ok(kept.into_iter().filter_map(|change| change.after).collect::<Vec<_>>())
     };

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use entity::{resource, resource_change};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, IntoActiveModel,
-    QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    QueryFilter, QuerySelect, QueryTrait,
 };
 use uuid::Uuid;
 
@@ -32,10 +32,7 @@ pub(super) async fn store(
 pub(crate) async fn prune(database: &DatabaseConnection, cutoff: DateTime<Utc>) -> Result<u64, DbErr> {
     let mut removed = 0;
     loop {
-        let old = resource_change::Entity::find()
-            .filter(resource_change::Column::At.lt(cutoff))
-            .order_by_asc(resource_change::Column::At)
-            .limit(PRUNED_AT_ONCE)
+        let old = resource_change::Entity::older_than(cutoff, PRUNED_AT_ONCE)
             .select_only()
             .column(resource_change::Column::Id);
         let gone = resource_change::Entity::delete_many()
