@@ -80,12 +80,27 @@ pub(crate) async fn heartbeat(context: &Context, operation: &operation::Model) -
 
 /// Ends what was cancelled, but for steps that have added roles: those take them away first. False: it has ended.
 async fn cancel(context: &Context, operation: &operation::Model) -> Result<bool, JobError> {
+    if roll_back(context, operation, &failures::cancelled()).await? {
+        return Ok(true);
+    }
+    window::close_if_idle(context, operation.organization_id, operation.consent_id).await?;
+    end(context, operation, Some(failures::cancelled())).await?;
+    Ok(false)
+}
+
+/// Ends every step because of `failure`, but for those that have added roles: those take them away first. False: there
+/// are none.
+async fn roll_back(
+    context: &Context,
+    operation: &operation::Model,
+    failure: &Failure,
+) -> Result<bool, JobError> {
     let swapping = [StepState::Assigning, StepState::Verifying, StepState::Writing, StepState::Removing];
     let is_swap = operation_step::Column::AccessLevel.is_not_null();
     operation_step::Entity::update_many()
         .set(operation_step::ActiveModel {
             state: Set(StepState::RollingBack),
-            failure: Set(Some(failures::cancelled())),
+            failure: Set(Some(failure.clone())),
             updated_at: Set(context.clock.now()),
             ..Default::default()
         })
@@ -95,14 +110,8 @@ async fn cancel(context: &Context, operation: &operation::Model) -> Result<bool,
         .filter(operation_step::Column::RolesAdded.is_not_null())
         .exec(&context.database)
         .await?;
-    end_steps(context, operation, &failures::cancelled(), |step| step.state != StepState::RollingBack)
-        .await?;
-    if is_any(context, operation, &[StepState::RollingBack]).await? {
-        return Ok(true);
-    }
-    window::close_if_idle(context, operation.organization_id, operation.consent_id).await?;
-    end(context, operation, Some(failures::cancelled())).await?;
-    Ok(false)
+    end_steps(context, operation, failure, |step| step.state != StepState::RollingBack).await?;
+    is_any(context, operation, &[StepState::RollingBack]).await
 }
 
 /// Pushes the jobs that the operation's rows still ask for, or ends it.
@@ -208,8 +217,13 @@ pub(crate) async fn give_up(
     why: &anyhow::Error,
 ) -> Result<(), anyhow::Error> {
     let found = find(context, organization_id, operation_id).await?;
-    if let Some(operation) = found.filter(|operation| !operation.state.is_final()) {
-        end_with(context, &operation, failures::of_job(why)).await?;
+    let Some(operation) = found.filter(|operation| !operation.state.is_final()) else { return Ok(()) };
+    let failure = failures::of_job(why);
+    // A role that is held for a change set goes, whatever became of that.
+    if operation.kind == operation::Kind::ApplyChangeSet && roll_back(context, &operation, &failure).await? {
+        change_roles(context, &operation).await?;
+    } else {
+        end_with(context, &operation, failure).await?;
     }
     Ok(())
 }

@@ -329,3 +329,22 @@ async fn a_change_of_access_waits_until_the_role_is_back() -> Result<()> {
     assert_eq!(tenant.roles_in_azure(), 1);
     Ok(())
 }
+
+#[tokio::test]
+async fn what_is_given_up_takes_its_role_along() -> Result<()> {
+    let tenant = Tenant::readable(20).await?;
+    let body = r#"{"error":{"code":"AnotherOperationInProgress","message":"Try again."}}"#;
+    let fault = Fault::on("PATCH", "/subscriptions/**/providers/microsoft.resources/tags/default");
+    tenant.app.simulator.faults().plan(fault.after(1).answer(409, &[], body).times(1_000));
+    let id = tenant.consented(&[0, 2]).await?;
+
+    tenant.app.run_jobs().await?;
+
+    let end = tenant.end(&id).await?;
+    assert_eq!((&end[0], &end[4]), (&json!("ROLLED_BACK"), &json!(["READER"])), "{end}");
+    assert!(end[2].to_string().contains(r#"["APPLIED",null]"#), "{end}");
+    assert_ne!(end[1], Value::Null, "nobody says why");
+    assert_eq!(tenant.told(&id).await?["state"], "PARTIAL");
+    assert_eq!(tenant.roles_in_azure(), 1);
+    Ok(())
+}

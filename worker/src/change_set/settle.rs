@@ -70,11 +70,13 @@ async fn leave(
             .exec(transaction)
     };
     if outcome == Outcome::Failed {
-        // Where a role could not be held, or not for long enough, its step says why.
-        let elevated = steps.clone().filter(operation_step::Column::AccessLevel.is_not_null());
-        for step in elevated.filter(operation_step::Column::Failure.is_not_null()).all(transaction).await? {
+        // Where a step was ended, or could not hold a role for long enough, it says why.
+        let ended = steps.clone().filter(operation_step::Column::Failure.is_not_null());
+        for step in ended.all(transaction).await? {
             let of = steps.clone().filter(operation_step::Column::Id.eq(step.id));
-            leave(of, Outcome::MissingRole, step.failure).await?;
+            let lacks_role = step.access_level.is_some();
+            let outcome = if lacks_role { Outcome::MissingRole } else { Outcome::Failed };
+            leave(of, outcome, step.failure).await?;
         }
     }
     leave(steps, outcome, failure.cloned()).await?;
