@@ -38,7 +38,7 @@ pub enum Outcome {
     /// Azure takes no such tag there.
     #[sea_orm(string_value = "UNSUPPORTED")]
     Unsupported,
-    /// The service principal lacks the role.
+    /// The service principal lacks the role, or could not hold it until this was written.
     #[sea_orm(string_value = "MISSING_ROLE")]
     MissingRole,
     /// Azure limited the rate of calls until the operation's deadline had passed.

@@ -4,7 +4,7 @@
 //!
 //! The page has the forms of the sign-in page. Whoever is no administrator stays on it: the app never hears of them.
 
-use super::authorize::{back, forms, known_redirect, trouble};
+use super::authorize::{back, decided, forms, known_redirect, trouble};
 use super::{Directory, directory};
 use crate::directory::User;
 use crate::person::Decision;
@@ -47,14 +47,10 @@ pub(super) fn decide(state: &State, tenant: &str, incoming: &Incoming, version: 
         Ok(request) => request,
         Err(refusal) => return refusal,
     };
-    let value = |name: &str| form.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
-    let user = lock(&state.directory).user(value("user").unwrap_or_default()).cloned();
-    let (Some(user), Some(decision)) = (user, value("decision").and_then(Decision::named)) else {
-        return trouble(50_034, "The user account does not exist in the directory.");
+    let (user, decision) = match decided(state, tenant, &form) {
+        Ok(decided) => decided,
+        Err(refusal) => return refusal,
     };
-    if directory(state, tenant) == Some(Directory::Home) && user.tenant_id != state.world.tenant_id {
-        return trouble(50_020, "User account does not exist in this tenant.");
-    }
     match decision {
         Decision::Accept if !ADMINISTRATORS.contains(&user.key) => trouble(
             90_094,

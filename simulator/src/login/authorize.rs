@@ -39,14 +39,10 @@ pub(super) fn decide(state: &State, tenant: &str, incoming: &Incoming) -> Reply 
         Ok(request) => request,
         Err(refusal) => return refusal,
     };
-    let value = |name: &str| form.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
-    let user = lock(&state.directory).user(value("user").unwrap_or_default()).cloned();
-    let (Some(user), Some(decision)) = (user, value("decision").and_then(Decision::named)) else {
-        return trouble(50_034, "The user account does not exist in the directory.");
+    let (user, decision) = match decided(state, tenant, &form) {
+        Ok(decided) => decided,
+        Err(refusal) => return refusal,
     };
-    if directory(state, tenant) == Some(Directory::Home) && user.tenant_id != state.world.tenant_id {
-        return trouble(50_020, "User account does not exist in this tenant.");
-    }
     match decision {
         Decision::Accept => {
             let code = issue(state, tenant, request, &user);
@@ -119,6 +115,23 @@ fn check(state: &State, tenant: &str, parameters: &[(String, String)]) -> Result
     let error =
         [("error", "invalid_request"), ("error_description", "AADSTS900144: A parameter is missing.")];
     Err(back(&request.redirect_uri, &error, request.state.as_deref()))
+}
+
+/// Who decided on the page, and how.
+pub(super) fn decided(
+    state: &State,
+    tenant: &str,
+    form: &[(String, String)],
+) -> Result<(User, Decision), Reply> {
+    let value = |name: &str| form.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+    let user = lock(&state.directory).user(value("user").unwrap_or_default()).cloned();
+    let (Some(user), Some(decision)) = (user, value("decision").and_then(Decision::named)) else {
+        return Err(trouble(50_034, "The user account does not exist in the directory."));
+    };
+    if directory(state, tenant) == Some(Directory::Home) && user.tenant_id != state.world.tenant_id {
+        return Err(trouble(50_020, "User account does not exist in this tenant."));
+    }
+    Ok((user, decision))
 }
 
 /// The redirect URI, if it is one of the app registration's.

@@ -281,6 +281,23 @@ async fn a_role_that_outlasts_its_window_is_told_of_and_taken_away_by_the_next()
 }
 
 #[tokio::test]
+async fn a_throttle_that_outlasts_the_window_does_not_keep_the_role() -> Result<()> {
+    let tenant = Tenant::readable(20).await?;
+    let body = r#"{"error":{"code":"SubscriptionRequestsThrottled","message":"Too many."}}"#;
+    let fault = Fault::on("PATCH", "/subscriptions/**/providers/microsoft.resources/tags/default");
+    tenant.app.simulator.faults().plan(fault.after(1).answer(429, &[("retry-after", "7200")], body));
+    let id = tenant.consented(&[0, 2]).await?;
+
+    tenant.app.run_jobs().await?;
+
+    let end = tenant.end(&id).await?;
+    assert_eq!((&end[0], &end[1]), (&json!("PARTLY_WRITTEN"), &json!("CONSENT_WINDOW_CLOSES")), "{end}");
+    assert_eq!(end[4], json!(["READER"]));
+    assert_eq!(tenant.roles_in_azure(), 1);
+    Ok(())
+}
+
+#[tokio::test]
 async fn cancelled_while_it_waits_the_role_goes_again() -> Result<()> {
     let tenant = Tenant::readable(20).await?;
     let id = tenant.second_waits().await?;

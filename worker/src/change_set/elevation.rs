@@ -12,15 +12,16 @@ use super::Names;
 /// The level at which a subscription can be written to for a while: below it nothing of its tags is known.
 pub(super) const ELEVATED: AccessLevel = AccessLevel::ReadTags;
 
-/// The subscriptions of `tenant_id`, or of all tenants, to which `change_set` has to be elevated: those that it sends
-/// tags to and whose level does not let it. None if it does not elevate.
+/// The subscriptions of `tenant_id`, or of all tenants, at which a change set has to hold a role: those that it sends tags
+/// to and whose level does not let it. None if it does not elevate.
 pub async fn elevated(
     database: &impl ConnectionTrait,
-    change_set: &change_set::Model,
+    organization_id: Uuid,
+    change_set_id: Uuid,
     tenant_id: Option<Uuid>,
 ) -> Result<BTreeSet<Uuid>, DbErr> {
     let of_tenant = Condition::all().add_option(tenant_id.map(|id| subscription::Column::TenantId.eq(id)));
-    let found = elevations(database, change_set.organization_id, &[change_set.id], of_tenant).await?;
+    let found = elevations(database, organization_id, &[change_set_id], of_tenant).await?;
     Ok(found.into_iter().map(|(_, subscription)| subscription).collect())
 }
 

@@ -69,7 +69,7 @@ impl Job for WriteTags {
             operations::begin(context, self.organization_id, self.operation_id).await?;
             return Ok(());
         }
-        if let Some(wait) = run.take_wait() {
+        if let Some(wait) = run.take_wait().await? {
             return Err(wait);
         }
         operations::settle(context, &operation).await
@@ -343,25 +343,40 @@ impl<'a> Run<'a> {
 
     /// Looks whether the consent window is closed, or soon will be.
     async fn watch_window(&self) -> Result<(), JobError> {
-        let operation = self.operation;
-        if operation.consent_id.is_some() {
-            let closes_at =
-                window::closes_at(self.context, operation.organization_id, operation.consent_id).await?;
-            let is_closing = closes_at.is_none_or(|at| at - self.context.clock.now() < ROOM);
-            self.is_closing.store(is_closing, Ordering::Relaxed);
-        }
+        let is_closing = self.writable_for().await?.is_some_and(|left| left.is_zero());
+        self.is_closing.store(is_closing, Ordering::Relaxed);
         Ok(())
     }
 
-    /// What is left has to be tried again later.
-    fn take_wait(&self) -> Option<JobError> {
+    /// How long a role can still be held; none: there is no consent under which one is.
+    async fn writable_for(&self) -> Result<Option<Duration>, JobError> {
+        let operation = self.operation;
+        if operation.consent_id.is_none() {
+            return Ok(None);
+        }
+        let closes_at =
+            window::closes_at(self.context, operation.organization_id, operation.consent_id).await?;
+        let left = closes_at.and_then(|at| (at - ROOM - self.context.clock.now()).to_std().ok());
+        Ok(Some(left.unwrap_or_default()))
+    }
+
+    /// What is left has to be tried again later: while a role is held, no later than it has to be taken away.
+    async fn take_wait(&self) -> Result<Option<JobError>, JobError> {
         let wait = std::mem::take(&mut *self.wait.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
-        match (wait.throttled, wait.unavailable) {
+        Ok(match (wait.throttled, wait.unavailable) {
             // Being throttled is not failing: the operation's deadline bounds it.
-            (Some(pause), _) => Some(JobError::RetryAfter(pause)),
+            (Some(pause), _) => Some(JobError::RetryAfter(match self.writable_for().await? {
+                Some(left) if self.holds_role().await? => pause.min(left),
+                _ => pause,
+            })),
             (None, Some(error)) => Some(JobError::Retry(error.into())),
             (None, None) => None,
-        }
+        })
+    }
+
+    /// Whether some step holds a role for its writes.
+    async fn holds_role(&self) -> Result<bool, JobError> {
+        Ok(self.writing(&HashSet::new()).await?.iter().any(|step| step.access_level.is_some()))
     }
 }
 

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use entity::subscription::{self, AccessLevel};
-use entity::{Owned, Work, change_set, operation, operation_step, tag_write};
+use entity::{Owned, Work, operation, operation_step, tag_write};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QueryOrder,
     QuerySelect,
 };
 use uuid::Uuid;
 
+use crate::change_set::elevated as elevated_in;
 use crate::disconnect;
 
 /// Rows that a statement stores at once.
@@ -45,14 +46,8 @@ async fn elevated(
     transaction: &DatabaseTransaction,
     operation: &operation::Model,
 ) -> Result<BTreeSet<Uuid>, DbErr> {
-    let change_set = change_set::Entity::owned_by(operation.organization_id)
-        .filter(change_set::Column::Id.eq(operation.change_set_id))
-        .one(transaction)
-        .await?;
-    match change_set.filter(|_| operation.change_set_id.is_some()) {
-        Some(change_set) => {
-            crate::change_set::elevated(transaction, &change_set, Some(operation.tenant_id)).await
-        }
+    match operation.change_set_id {
+        Some(id) => elevated_in(transaction, operation.organization_id, id, Some(operation.tenant_id)).await,
         None => Ok(BTreeSet::new()),
     }
 }

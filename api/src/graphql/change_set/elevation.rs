@@ -27,7 +27,8 @@ pub async fn windows(
     change_set: &change_set::Model,
     transaction: &DatabaseTransaction,
 ) -> Result<Result<Windows, Closed>, DbErr> {
-    let elevated = worker::change_set::elevated(transaction, change_set, None).await?;
+    let (organization_id, id) = (change_set.organization_id, change_set.id);
+    let elevated = worker::change_set::elevated(transaction, organization_id, id, None).await?;
     let tenants: Vec<Uuid> = scope
         .owned::<subscription::Entity>()
         .filter(subscription::Column::Id.is_in(elevated))

@@ -42,7 +42,7 @@ pub enum TagWriteOutcome {
     Locked,
     /// Azure takes no such tag there.
     Unsupported,
-    /// The service principal lacks the role.
+    /// The service principal lacks the role, or could not hold it until this was written: `failure` says why.
     MissingRole,
     /// Azure limited the rate of calls until the operation's deadline had passed.
     Throttled,

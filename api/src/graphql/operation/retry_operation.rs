@@ -52,7 +52,8 @@ pub struct RetryOperation;
 #[Object(name = "RetryOperationMutation")]
 impl RetryOperation {
     /// Lets an operation that has ended go on with what it did not do; nothing that was done is repeated. What
-    /// still needs a consent window ends as `NEEDS_RECONSENT` if that has closed.
+    /// still needs a consent window ends as `NEEDS_RECONSENT` if that has closed; an elevated change set goes on under
+    /// another window that is open.
     /// Needs the role `EDITOR`, or the scope `operations:write`.
     /// `userErrors`: `NOT_FOUND`, `NOT_ENDED`, `NOTHING_TO_RETRY`, `NOT_CONNECTED`.
     async fn retry_operation(

@@ -26,7 +26,8 @@ pub enum OperationStepState {
     Assigning,
     /// The role is assigned, and the service principal does not see its effect yet.
     Verifying,
-    /// The new role works; what the level does not need any more is not removed yet. Needs the consent window.
+    /// The new role works, or tags are written by it; what the level does not need is not removed yet. Needs the consent
+    /// window.
     Removing,
     /// The change did not work out, and what it added is not removed yet. Needs the consent window.
     RollingBack,
@@ -62,7 +63,7 @@ pub enum OperationStepOutcome {
     Changed,
     /// It had the access level before.
     Unchanged,
-    /// The change did not work out, and everything is as it was before.
+    /// The change did not work out, and all roles are as they were before.
     RolledBack,
     /// What Tenantry created there is removed.
     Removed,
