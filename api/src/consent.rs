@@ -6,14 +6,16 @@
 
 mod begin;
 mod callback;
+mod office;
 mod page;
 mod start;
 
-pub use callback::{Returned, receive};
+pub use callback::{Received, Returned, receive};
 pub(crate) use start::ask_within;
 pub use start::{Asking, StartConsentError, ask, start, visit};
 
 use entity::{Keyring, consent};
+use microsoft::Purpose;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use worker::keys;
@@ -43,6 +45,14 @@ impl SealedRequest {
             .inspect_err(|error| tracing::error!(consent.id = %consent.id, %error, "consent does not open"))
             .ok()?;
         serde_json::from_str(text.expose_secret()).ok()
+    }
+}
+
+/// What the consenting user signs in for.
+fn purpose(kind: consent::Kind) -> Purpose {
+    match kind {
+        consent::Kind::Azure => Purpose::Delegation,
+        consent::Kind::Office365 => Purpose::Identity,
     }
 }
 

@@ -28,6 +28,7 @@ mod live;
 mod member;
 mod names;
 mod node;
+mod office;
 mod operation;
 mod owner_link;
 mod pager;
@@ -47,6 +48,7 @@ mod viewer;
 use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions};
 
 use crate::services::Services;
+pub(crate) use office::{HOW_TO_REVEAL, Reported, Sheet, Unavailable, Wanted, begin_export, check_days};
 
 /// The schema.
 pub type Schema = async_graphql::Schema<Query, Mutation, LiveQuery>;
@@ -80,6 +82,16 @@ pub struct Query(
     resource::Facets,
     resource::TagCoverages,
     resource::TagNames,
+    office::OfficeUsers,
+    office::OfficeGroups,
+    office::ActiveUsersQuery,
+    office::InactiveUsersQuery,
+    office::LicencesQuery,
+    office::StorageQuery,
+    office::TeamsActivityQuery,
+    office::AppActivationsQuery,
+    office::DepartmentsQuery,
+    office::Reports,
 );
 
 /// What can be started or stopped. Each says which role it needs of a member, and which
@@ -121,6 +133,7 @@ pub struct Mutation(
     change_set::ResolveConflicts,
     tag_name::ChangeTagName,
     tenant::ScheduleScan,
+    tenant::LoadOffice365,
 );
 
 /// What can be watched while it happens. The viewer is asked for again while it is watched.

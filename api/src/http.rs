@@ -11,6 +11,7 @@
 //! | `/consents/{id}/receipt` | the receipt of a consent, as JSON, CSV or a signed statement |
 //! | `/.well-known/tenantry-receipt-keys` | the key by which anybody can check a receipt |
 //! | `/tags/export`, `/tags/import` | tags as CSV, out and in |
+//! | `/export/office/{rows}` | users, groups, inactive users and storage as CSV |
 //! | `/healthz`, `/readyz` | whether the process lives, and whether it can serve |
 //! | `/`, `/graphiql` | GraphiQL, in development |
 //!
@@ -32,6 +33,7 @@ mod graphiql;
 mod graphql;
 mod health;
 mod media;
+mod office;
 mod origins;
 mod owner_link;
 mod parameters;

@@ -13,6 +13,8 @@ pub enum Permission {
     KnowOneself,
     /// Read tenants, subscriptions, role assignments, resources and tags.
     ReadInventory,
+    /// Read Office 365 reports, users and groups.
+    ReadReports,
     /// Start scans and checks.
     ScanInventory,
     /// Read and follow operations.
@@ -60,6 +62,7 @@ impl Permission {
             Self::KnowOneself
             | Self::ChangeOneself
             | Self::ReadInventory
+            | Self::ReadReports
             | Self::ReadOperations
             | Self::ReadConsents
             | Self::ReadMembers
@@ -86,6 +89,7 @@ impl Permission {
         match self {
             Self::KnowOneself => OfAccessToken::Any,
             Self::ReadInventory => OfAccessToken::With(AccessScope::InventoryRead),
+            Self::ReadReports => OfAccessToken::With(AccessScope::ReportsRead),
             Self::ScanInventory => OfAccessToken::With(AccessScope::InventoryScan),
             Self::ReadOperations => OfAccessToken::With(AccessScope::OperationsRead),
             Self::ChangeOperations => OfAccessToken::With(AccessScope::OperationsWrite),

@@ -20,6 +20,10 @@ pub enum Kind {
     /// Azure subscriptions, by impersonating the consenting user for the window.
     #[sea_orm(string_value = "AZURE")]
     Azure,
+    /// Users, groups and reports of Office 365, by permissions of our service principal: there is no delegated token, and
+    /// no window.
+    #[sea_orm(string_value = "OFFICE_365")]
+    Office365,
 }
 
 /// Where a consent stands.

@@ -19,6 +19,7 @@ pub mod health_reason;
 pub mod inventory_version;
 pub mod invitation;
 pub mod member;
+pub mod office;
 pub mod operation;
 pub mod operation_step;
 pub mod organization;

@@ -28,6 +28,9 @@ pub enum Kind {
     /// Writes the tags of a change set.
     #[sea_orm(string_value = "APPLY_CHANGE_SET")]
     ApplyChangeSet,
+    /// Looks which permissions are held, and reads users, groups and reports.
+    #[sea_orm(string_value = "LOAD_OFFICE_365")]
+    LoadOffice,
 }
 
 /// Where an operation stands.
@@ -112,6 +115,7 @@ impl Model {
     pub fn work(&self) -> Work {
         self.work.clone().unwrap_or(match self.kind {
             Kind::ScanTenant => Work::Scan,
+            Kind::LoadOffice => Work::LoadOffice,
             _ => Work::ONBOARD,
         })
     }
@@ -144,8 +148,8 @@ impl Request {
             member_id: Set(self.member_id),
             kind: Set(kind),
             state: Set(State::Queued),
-            // These have to look for their subscriptions themselves.
-            discovered: Set(!matches!(kind, Kind::OnboardTenant | Kind::DisconnectTenant)),
+            // These have to look for what they are about themselves.
+            discovered: Set(!matches!(kind, Kind::OnboardTenant | Kind::DisconnectTenant | Kind::LoadOffice)),
             failure: Set(None),
             cancel_requested_at: Set(None),
             created_at: Set(now),

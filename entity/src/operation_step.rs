@@ -168,7 +168,8 @@ pub fn first(operation: &operation::Model, subscription_id: Uuid, now: DateTime<
         Work::ChangeAccess { level, .. } => (State::Assigning, Some(level)),
         Work::Disconnect { .. } => (State::Removing, Some(AccessLevel::None)),
         Work::ApplyChangeSet { .. } => (State::Writing, None),
-        Work::Scan | Work::Hold => (State::Scanning, None),
+        // Without a subscription there is no step.
+        Work::Scan | Work::Hold | Work::LoadOffice => (State::Scanning, None),
     };
     ActiveModel {
         id: Set(Uuid::now_v7()),

@@ -37,6 +37,8 @@ pub enum Work {
     },
     /// Nothing yet: the window is held open for what members ask for until it closes.
     Hold,
+    /// Reads what Office 365 tells of the tenant: users, groups and reports.
+    LoadOffice,
 }
 
 impl Work {
@@ -59,6 +61,7 @@ impl Work {
             Self::ChangeAccess { .. } => Some(Kind::ChangeAccess),
             Self::Disconnect { .. } => Some(Kind::DisconnectTenant),
             Self::ApplyChangeSet { .. } => Some(Kind::ApplyChangeSet),
+            Self::LoadOffice => Some(Kind::LoadOffice),
             Self::Hold => None,
         }
     }

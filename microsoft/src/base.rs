@@ -1,6 +1,6 @@
 //! The address of one Microsoft service, and the guard that keeps tokens on it.
 
-use url::Url;
+use url::{Host, Url};
 
 use crate::MicrosoftError;
 use crate::error::codes;
@@ -45,8 +45,26 @@ impl Base {
         }
     }
 
+    pub fn scheme(&self) -> &str {
+        self.0.scheme()
+    }
+
+    /// Whether it is the same host, or both are this machine.
+    pub fn is_near(&self, host: &Host<&str>) -> bool {
+        let own = self.0.host();
+        own.as_ref() == Some(host) || is_this_machine(host) && own.is_some_and(|own| is_this_machine(&own))
+    }
+
     pub fn same_origin(&self, url: &Url) -> bool {
         self.0.origin() == url.origin()
+    }
+}
+
+fn is_this_machine(host: &Host<&str>) -> bool {
+    match host {
+        Host::Domain(name) => *name == "localhost",
+        Host::Ipv4(address) => address.is_loopback(),
+        Host::Ipv6(address) => address.is_loopback(),
     }
 }
 

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::base::Base;
 use crate::error::problem::Service;
-use crate::http::{Http, Repeat, Reply, Request, body_limit, decode, patience};
+use crate::http::{Download, Http, Repeat, Reply, Request, body_limit, decode, patience};
 use crate::throttle::{Budget, Lane, Principal};
 use crate::{Audience, Freshness, Login, MicrosoftError, Watch};
 
@@ -89,6 +89,9 @@ pub(crate) struct Call {
     budget: Budget,
     patience: Duration,
     body_limit: usize,
+    if_none_match: Option<HeaderValue>,
+    also_answers: &'static [u16],
+    repeat: Repeat,
     correlation_id: Uuid,
 }
 
@@ -102,6 +105,9 @@ impl Call {
             subscription: None,
             patience: patience::JOB,
             body_limit: body_limit::OBJECT,
+            if_none_match: None,
+            also_answers: &[],
+            repeat: Repeat::Always,
             correlation_id: Uuid::new_v4(),
         }
     }
@@ -134,6 +140,24 @@ impl Call {
         self
     }
 
+    /// Asks only for what is not the caller's already.
+    pub fn if_none_match(mut self, tag: Option<HeaderValue>) -> Self {
+        self.if_none_match = tag;
+        self
+    }
+
+    /// Takes these statuses, too, as answers.
+    pub fn answered_also_by(mut self, statuses: &'static [u16]) -> Self {
+        self.also_answers = statuses;
+        self
+    }
+
+    /// Is repeated only if it never arrived: its budget is small, and failures count.
+    pub fn sparing(mut self) -> Self {
+        self.repeat = Repeat::IfNeverReceived;
+        self
+    }
+
     /// Waits out whole quota windows.
     pub fn patient(mut self) -> Self {
         self.patience = patience::STREAM;
@@ -158,6 +182,15 @@ impl Link {
 
     pub fn base(&self) -> &Base {
         &self.base
+    }
+
+    pub fn login(&self) -> &Login {
+        &self.login
+    }
+
+    /// Opens a link that needs no token and must get none.
+    pub async fn download(&self, link: &Url, call: &Call) -> Result<Download, MicrosoftError> {
+        self.http.download(link, call.correlation_id).await
     }
 
     /// How long an answer asks to wait.
@@ -213,6 +246,7 @@ impl Link {
             content_type: call.body.is_some().then(|| HeaderValue::from_static("application/json")),
             body: call.body.clone().unwrap_or_default(),
             bearer: Some(token),
+            if_none_match: call.if_none_match.clone(),
             basic: None,
             lane: Lane {
                 tenant: caller.tenant(),
@@ -222,7 +256,8 @@ impl Link {
             },
             patience: call.patience,
             body_limit: call.body_limit,
-            repeat: Repeat::Always,
+            also_answers: call.also_answers,
+            repeat: call.repeat,
             correlation_id: call.correlation_id,
             watch: match caller {
                 Caller::Delegated { watch, .. } => Some(Arc::clone(watch)),

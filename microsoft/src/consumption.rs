@@ -43,6 +43,8 @@ impl Consumption {
             content_type: None,
             body: bytes::Bytes::new(),
             basic: None,
+            if_none_match: None,
+            also_answers: &[],
             bearer: Some(key.clone()),
             lane: Lane {
                 tenant: Uuid::nil(),

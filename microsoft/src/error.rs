@@ -177,6 +177,18 @@ pub enum MicrosoftError {
         /// What Microsoft said.
         detail: Box<Detail>,
     },
+    /// The tenant has not bought what the call needs: there is no such data until it does.
+    #[error("licence missing: {detail}")]
+    LicenceMissing {
+        /// What Microsoft said.
+        detail: Box<Detail>,
+    },
+    /// The link no longer leads anywhere: what it was to go on with must be read from the beginning.
+    #[error("delta token dead: {detail}")]
+    DeltaTokenDead {
+        /// What Microsoft said.
+        detail: Box<Detail>,
+    },
     /// The consent window has no room for the call: it was not made.
     #[error("the consent window is closed: {detail}")]
     WindowClosed {
@@ -208,6 +220,8 @@ impl MicrosoftError {
             Kind::Incomplete => Self::Incomplete { detail },
             Kind::Misconfigured => Self::Misconfigured { detail },
             Kind::Unexpected => Self::Unexpected { detail },
+            Kind::LicenceMissing => Self::LicenceMissing { detail },
+            Kind::DeltaTokenDead => Self::DeltaTokenDead { detail },
             Kind::WindowClosed => Self::WindowClosed { detail },
         }
     }
@@ -246,6 +260,8 @@ impl MicrosoftError {
             | Self::Incomplete { detail }
             | Self::Misconfigured { detail }
             | Self::Unexpected { detail }
+            | Self::LicenceMissing { detail }
+            | Self::DeltaTokenDead { detail }
             | Self::WindowClosed { detail } => detail,
         }
     }

@@ -1,5 +1,6 @@
 //! Sends every request to Microsoft: budgets, correlation ids, timeouts, bounded bodies, repeats.
 
+mod download;
 mod microsoft_clock;
 mod retry_after;
 
@@ -8,7 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH,
+};
 use reqwest::{Method, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
@@ -21,6 +24,7 @@ use crate::error::redact::redact;
 use crate::error::{Detail, MicrosoftError};
 use crate::throttle::{Lane, Permit, Throttle, resets_after};
 use crate::{Clock, DelegatedEnd, DelegatedRequest, Watch};
+pub(crate) use download::Download;
 use microsoft_clock::MicrosoftClock;
 
 /// Resource Manager itself gives up on a provider after 60 s and then says so.
@@ -60,7 +64,7 @@ pub(crate) mod body_limit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Repeat {
     Always,
-    /// A code is redeemed once: repeat only what certainly never arrived.
+    /// A code is redeemed once, and a report counts what fails: repeat only what certainly never arrived.
     IfNeverReceived,
 }
 
@@ -72,11 +76,15 @@ pub(crate) struct Request {
     pub content_type: Option<HeaderValue>,
     pub body: Bytes,
     pub bearer: Option<SecretString>,
+    /// The tag of what the caller has already, for `If-None-Match`.
+    pub if_none_match: Option<HeaderValue>,
     /// What else says who sends it: a registration's id and secret.
     pub basic: Option<HeaderValue>,
     pub lane: Lane,
     pub patience: Duration,
     pub body_limit: usize,
+    /// Statuses that are answers, not refusals, besides those of success.
+    pub also_answers: &'static [u16],
     pub repeat: Repeat,
     pub correlation_id: Uuid,
     /// Watches over a request that impersonates somebody.
@@ -203,13 +211,15 @@ impl Http {
             "Microsoft answered"
         );
         let body = read_body(response, request).await?;
-        if (200..300).contains(&status) {
+        if (200..300).contains(&status) || request.also_answers.contains(&status) {
             return Ok(Reply { status, headers, body });
         }
         let mut wait = retry_after::retry_after(&headers, (self.clock)());
         if status == 429 {
             // Resource Graph may leave Retry-After out: its quota says when it is over.
-            wait = wait.or_else(|| resets_after(&headers).map(|wait| wait.max(retry_after::LEAST)));
+            wait = wait
+                .or_else(|| resets_after(&headers).map(|wait| wait.max(retry_after::LEAST)))
+                .or_else(|| request.lane.budget.unnamed_wait());
         }
         let error = classify(&Answer {
             service: request.service,
@@ -246,6 +256,9 @@ impl Http {
             let mut value = basic.clone();
             value.set_sensitive(true);
             builder = builder.header(AUTHORIZATION, value);
+        }
+        if let Some(tag) = &request.if_none_match {
+            builder = builder.header(IF_NONE_MATCH, tag.clone());
         }
         if let Some(content_type) = &request.content_type {
             builder = builder.header(CONTENT_TYPE, content_type.clone()).body(request.body.clone());

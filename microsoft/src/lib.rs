@@ -40,12 +40,34 @@ pub use caller::Caller;
 pub use consumption::Consumption;
 pub use error::{Detail, FixableBy, MicrosoftError};
 pub use graph::Graph;
+pub use graph::delta::{self, DeltaLink};
+pub use graph::groups::{Group, GroupMember, GroupMemberKind, MembershipChange};
 pub use graph::organization::Organization;
+pub use graph::permissions::{Grants, Permission, REPLICATION_WAITS};
+pub use graph::product_name::{Product, product_name};
+pub use graph::report::active_user::ActiveUser;
+pub use graph::report::active_user_counts::ActiveUserCounts;
+pub use graph::report::app_user::AppUser;
+pub use graph::report::etag::ETag;
+pub use graph::report::hosts::ReportHosts;
+pub use graph::report::mailbox::Mailbox;
+pub use graph::report::one_drive::OneDrive;
+pub use graph::report::period::Period;
+pub use graph::report::rows::{Fetched, Rows};
+pub use graph::report::service_counts::ServiceCounts;
+pub use graph::report::site::Site;
+pub use graph::report::table::Refused;
+pub use graph::report::teams_user::TeamsUser;
+pub use graph::report::{Report, ReportKind};
 pub use graph::service_principal::ServicePrincipal;
+pub use graph::sign_ins::SignIn;
+pub use graph::subscribed_skus::{SubscribedSku, Units};
+pub use graph::users::User;
 pub use login::Login;
 pub use login::access_token::Signature;
+pub use login::admin_consent::AdminConsentAnswer;
 pub use login::app_token::{AppToken, Audience, Freshness};
-pub use login::authorize::{AuthorizationRequest, Refusal, authorization_refusal};
+pub use login::authorize::{AuthorizationRequest, Purpose, Refusal, authorization_refusal};
 pub use login::token::DelegatedGrant;
 pub use oidc::jwt::{Identity, JwtError};
 pub use oidc::{Provider, ProviderSettings, SignInRequest};
@@ -117,6 +139,13 @@ impl Microsoft {
             consumption,
             login,
         })
+    }
+
+    /// The same client with other hosts on which reports may be handed out than Microsoft's.
+    #[must_use]
+    pub fn with_report_hosts(mut self, hosts: ReportHosts) -> Self {
+        self.graph = self.graph.with_report_hosts(hosts);
+        self
     }
 
     /// Entra ID: consents, tokens, tenants.

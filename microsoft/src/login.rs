@@ -1,6 +1,7 @@
 //! Entra ID: where users consent and where tokens come from.
 
 pub mod access_token;
+pub mod admin_consent;
 pub mod app_token;
 pub mod authorize;
 pub mod discovery;
@@ -86,6 +87,8 @@ pub(crate) fn request(method: Method, url: Url, tenant: Uuid) -> Request {
         body: bytes::Bytes::new(),
         bearer: None,
         basic: None,
+        if_none_match: None,
+        also_answers: &[],
         lane: Lane { tenant, subscription: None, budget: Budget::Login, principal: Principal::App },
         patience: patience::PERSON,
         body_limit: body_limit::OBJECT,

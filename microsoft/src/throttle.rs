@@ -8,6 +8,7 @@
 mod bucket;
 mod headers;
 mod moment;
+mod report_window;
 pub(crate) mod sharing;
 mod state;
 #[cfg(test)]
@@ -27,6 +28,7 @@ use sha2::{Digest, Sha256};
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
+use crate::graph::report::ReportKind;
 pub(crate) use headers::resets_after;
 use moment::Moment;
 use sharing::{SharedBudgets, Sharing};
@@ -44,6 +46,8 @@ pub(crate) enum Budget {
     ArmDeletes,
     ResourceGraph,
     Graph,
+    /// Each usage report has one.
+    Report(ReportKind),
     Consumption,
 }
 
@@ -57,6 +61,11 @@ impl Budget {
         }
     }
 
+    /// How long its calls are held back by a refusal that names no time.
+    pub fn unnamed_wait(self) -> Option<Duration> {
+        matches!(self, Self::Report(_)).then_some(report_window::UNNAMED_WAIT)
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::Login => "login",
@@ -65,6 +74,7 @@ impl Budget {
             Self::ArmDeletes => "arm-deletes",
             Self::ResourceGraph => "resource-graph",
             Self::Graph => "graph",
+            Self::Report(report) => report.function(),
             Self::Consumption => "consumption",
         }
     }

@@ -13,6 +13,7 @@ mod m20261126_000012_facets;
 mod m20261126_000013_schedule;
 mod m20261126_000014_elevation;
 mod m20261127_000015_history_retention;
+mod m20261127_000016_office;
 pub mod wall;
 
 use std::time::Duration;
@@ -42,6 +43,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000013_schedule::Migration),
             Box::new(m20261126_000014_elevation::Migration),
             Box::new(m20261127_000015_history_retention::Migration),
+            Box::new(m20261127_000016_office::Migration),
         ]
     }
 }

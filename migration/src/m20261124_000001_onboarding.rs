@@ -79,7 +79,7 @@ fn count(name: &str) -> ColumnDef {
 }
 
 /// A table with an id of ours as its key.
-fn table(name: &str) -> TableCreateStatement {
+pub(crate) fn table(name: &str) -> TableCreateStatement {
     Table::create().table(Alias::new(name)).col(column("id").uuid().not_null().primary_key()).to_owned()
 }
 

@@ -115,6 +115,24 @@ pub(crate) struct Directory {
     pub(crate) tag_operations: HashMap<Uuid, u32>,
     /// The tenant that identity tokens name, if a person signs in elsewhere than asked.
     pub(crate) signs_in_at: Option<Uuid>,
+    /// Whether the app registration asks for the roles that people have in the whole tenant: its
+    /// `groupMembershipClaims` are `DirectoryRole`.
+    pub(crate) tells_roles: bool,
+}
+
+/// Who may grant an app something for the whole tenant.
+const ADMINISTRATORS: [&str; 3] = ["owner", "user-access-administrator", "member"];
+
+/// <https://learn.microsoft.com/en-us/entra/identity/role-based-access-control/permissions-reference>: the templates of
+/// Global Administrator, and of the role that everybody has.
+const GLOBAL_ADMINISTRATOR: Uuid = Uuid::from_u128(0x62e9_0394_69f5_4237_9190_0121_7714_5e10);
+const EVERYBODY: Uuid = Uuid::from_u128(0xb79f_bf4d_3ef9_4689_8143_76b1_94e8_5509);
+
+impl User {
+    /// Whether the user may grant an app something for the whole tenant.
+    pub(crate) fn is_administrator(&self) -> bool {
+        ADMINISTRATORS.contains(&self.key)
+    }
 }
 
 impl Directory {
@@ -150,6 +168,7 @@ impl Directory {
             conflict_text_names_id: true,
             tag_operations: HashMap::new(),
             signs_in_at: None,
+            tells_roles: true,
         };
         directory.grant_as_usual(world, now);
         directory
@@ -240,6 +259,14 @@ impl Directory {
     pub(crate) fn principals(&self, somebody: Uuid) -> Vec<Uuid> {
         let groups = self.groups.get(&somebody).into_iter().flatten();
         std::iter::once(somebody).chain(groups.copied()).collect()
+    }
+
+    /// What an identity token says of a user's roles in the whole tenant.
+    pub(crate) fn directory_roles(&self, user: Uuid) -> Option<Vec<Uuid>> {
+        let user = self.users.iter().find(|known| known.object_id == user)?;
+        let roles =
+            if user.is_administrator() { vec![GLOBAL_ADMINISTRATOR, EVERYBODY] } else { vec![EVERYBODY] };
+        self.tells_roles.then_some(roles)
     }
 
     pub(crate) fn user(&self, key: &str) -> Option<&User> {

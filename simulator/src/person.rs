@@ -143,15 +143,40 @@ impl Person {
 
     /// Follows the link to Microsoft, decides there, and follows Microsoft back.
     pub async fn consent(&self, link: &str, decision: Decision) -> reqwest::Result<Answer> {
-        let (authorize, cookie) = match self.open(link).await? {
+        self.decide_each(link, &[decision]).await
+    }
+
+    /// The same where somebody first says who they are, and then decides for the whole tenant.
+    pub async fn consent_as_administrator(&self, link: &str, decision: Decision) -> reqwest::Result<Answer> {
+        self.decide_each(link, &[Decision::Accept, decision]).await
+    }
+
+    /// Follows the link, and decides at each of Microsoft's pages that it leads to.
+    async fn decide_each(&self, link: &str, decisions: &[Decision]) -> reqwest::Result<Answer> {
+        let (mut to, cookie) = match self.open(link).await? {
             Opened::Passed { to, cookie } => (to, cookie),
             Opened::Stayed(answer) => return Ok(answer),
         };
-        let back = match self.decide(&authorize, decision).await? {
-            Opened::Passed { to, .. } => to,
-            Opened::Stayed(answer) => return Ok(answer),
-        };
-        self.follow(&back, cookie.as_deref()).await
+        for decision in decisions {
+            let back = match self.decide(&to, *decision).await? {
+                Opened::Passed { to, .. } => to,
+                Opened::Stayed(answer) => return Ok(answer),
+            };
+            match self.take_back(&back, cookie.as_deref()).await? {
+                Opened::Passed { to: next, .. } => to = next,
+                Opened::Stayed(answer) => return Ok(answer),
+            }
+        }
+        self.follow(&to, cookie.as_deref()).await
+    }
+
+    /// Follows Microsoft back, which may lead on.
+    pub async fn take_back(&self, link: &str, cookie: Option<&str>) -> reqwest::Result<Opened> {
+        let mut request = self.client.get(link);
+        if let Some(cookie) = cookie {
+            request = request.header(COOKIE, cookie);
+        }
+        opened(request.send().await?).await
     }
 
     /// Opens a link that passes the browser on: where to, and with which cookie.

@@ -49,7 +49,9 @@ impl Operation {
 struct Bucket {
     tokens: f64,
     at: DateTime<Utc>,
-    /// A call before this is refused whatever the bucket holds.
+    /// A call before this is not processed, whatever the bucket holds, and is told how long it still is. Microsoft
+    /// says of such a call only that "a new retry value is returned": that it prolongs the wait is not documented,
+    /// and would hurt clients with many threads, so it is not imitated.
     closed_until: Option<DateTime<Utc>>,
 }
 
@@ -61,8 +63,10 @@ impl Bucket {
         let refilled = self.tokens + factor * operation.refill() * (elapsed as f64) / 1_000.0;
         self.tokens = refilled.min(factor * operation.size());
         self.at = now;
-        let is_closed = self.closed_until.is_some_and(|until| now < until);
-        if is_closed || self.tokens < 1.0 {
+        if let Some(until) = self.closed_until.filter(|until| now < *until) {
+            return Err(seconds(until - now));
+        }
+        if self.tokens < 1.0 {
             let wait = ((1.0 - self.tokens) / (factor * operation.refill())).ceil().max(1.0);
             #[expect(clippy::cast_possible_truncation, reason = "a few seconds")]
             let until = now + TimeDelta::seconds(wait as i64);
@@ -72,6 +76,13 @@ impl Bucket {
         self.tokens -= 1.0;
         Ok(self.tokens.floor())
     }
+}
+
+/// Whole seconds, as `Retry-After` counts.
+fn seconds(left: TimeDelta) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "a few seconds")]
+    let left = left.num_milliseconds() as f64;
+    (left / 1_000.0).ceil().max(1.0)
 }
 
 /// How much larger the bucket of all principals together is.
@@ -184,7 +195,11 @@ mod tests {
         let take = |at| throttle.take(Uuid::nil(), None, Operation::Read, at);
         assert_eq!((0..300).filter(|_| take(now).is_ok()).count(), 250);
         assert!(take(now + TimeDelta::milliseconds(80)).is_err(), "before Retry-After has passed");
-        assert!(take(now + TimeDelta::milliseconds(1_100)).is_ok());
+        assert!(take(now + TimeDelta::milliseconds(900)).is_err(), "it still has not");
+        assert!(
+            take(now + TimeDelta::milliseconds(1_000)).is_ok(),
+            "who asked too early does not wait longer"
+        );
     }
 
     #[test]

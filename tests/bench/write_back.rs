@@ -1,9 +1,10 @@
 //! How fast tags are written where Azure enforces its published limits and answers after 100 ms: 2,000 writes in one
-//! subscription, beside Microsoft's own client with 16 threads, and 500 in each of 20 subscriptions. In both somebody
-//! else tags some of the same resources meanwhile.
+//! subscription, beside Microsoft's own client with 16 threads and Cloud Custodian, and 500 in each of 20 subscriptions.
+//! In all of them somebody else tags some of the same resources meanwhile.
 //!
 //! Each side has a simulated cloud of its own, of the same seed: buckets are never shared. It takes as long as it takes.
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -15,7 +16,9 @@ use simulator::{Config, Decision, Person, Simulator};
 use support::figures::{Figure, of};
 use support::postgres::PostgresServer;
 use support::processes::{Installation, Process};
-use tokio::process::Command;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::process::{Child, Command};
+use uuid::Uuid;
 
 const LATENCY: Duration = Duration::from_millis(100);
 /// Writes in one subscription.
@@ -27,14 +30,31 @@ const BUCKET: f64 = 200.0;
 const REFILL: f64 = 10.0;
 /// Every so many resources somebody else tags one too.
 const EVERY: usize = 40;
+/// The tag that every side writes.
+const TAG: &str = "benchmark";
+
+const PEERS: [Peer; 2] = [
+    Peer {
+        what: "the same by azure-mgmt-resource, 16 threads",
+        python: "TENANTRY_BENCH_PYTHON",
+        program: "write_tags.py",
+    },
+    Peer {
+        what: "the same by Cloud Custodian, its 3 threads",
+        python: "TENANTRY_BENCH_C7N_PYTHON",
+        program: "write_tags_c7n.py",
+    },
+];
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let floor = floor(WRITES);
     let ours = ours(1, WRITES).await?;
     ours.print("2,000 tag writes in one subscription", floor, 1.05);
-    if let Some(theirs) = theirs().await? {
-        theirs.print("the same by azure-mgmt-resource, 16 threads", floor, 1.05);
+    for peer in PEERS {
+        if let Some(theirs) = peer.write().await? {
+            theirs.print(peer.what, floor, 1.05);
+        }
     }
     let (subscriptions, writes) = MANY;
     let many = self::ours(subscriptions, writes).await?;
@@ -180,10 +200,11 @@ impl Scene {
     async fn write(&self, ids: &[(String, String)]) -> Result<Ended> {
         let mut change_sets = Vec::new();
         for chunk in ids.chunks(5_000) {
-            let plan = "mutation($ids: [ID!]!) { planChangeSet(input: { selection: { ids: $ids },
-                set: [{ name: \"benchmark\", value: \"1\" }] }) { changeSet { id problemCount } userErrors { message } } }";
+            let plan =
+                "mutation($ids: [ID!]!, $tag: TagInput!) { planChangeSet(input: { selection: { ids: $ids },
+                set: [$tag] }) { changeSet { id problemCount } userErrors { message } } }";
             let ids: Vec<_> = chunk.iter().map(|(id, _)| id).collect();
-            let data = self.ask(plan, json!({ "ids": ids })).await?;
+            let data = self.ask(plan, json!({ "ids": ids, "tag": { "name": TAG, "value": "1" } })).await?;
             let planned = &data["planChangeSet"]["changeSet"];
             ensure!(planned["problemCount"] == 0, "{}", data["planChangeSet"]["userErrors"]);
             change_sets.push(planned["id"].clone());
@@ -254,49 +275,67 @@ impl<'a> Others<'a> {
     }
 }
 
-/// Microsoft's own client, as an automation of the customer's that may do everything. None: there is no Python for it.
-async fn theirs() -> Result<Option<Ended>> {
-    let Some(python) = std::env::var_os("TENANTRY_BENCH_PYTHON") else { return Ok(None) };
-    let simulator =
-        Simulator::start(config(1, WRITES as u64 * 6 / 5), (std::net::Ipv4Addr::LOCALHOST, 0).into())?;
-    simulator.set_latency(LATENCY);
-    let settings = support::app::automation(&simulator, &"http://127.0.0.1/".parse()?)?;
-    let subscription = simulator.subscriptions()[0].id;
-    let untagged = |id: &String| !id.to_lowercase().contains("diagnosticsettings");
-    let ids: Vec<String> = (0..)
-        .map_while(|number| simulator.resource_id(subscription, number))
-        .filter(untagged)
-        .take(WRITES)
-        .collect();
-    ensure!(ids.len() == WRITES, "too few resources");
-    let others = Others::of(&simulator, ids.iter().cloned());
-    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("bench/write_tags.py");
-    let mut child = Command::new(python)
-        .arg(program)
-        .args([simulator.base_url().as_str(), &simulator.tenant_id().to_string(), &settings.client_id])
-        .arg(subscription.to_string())
-        .env("CLIENT_SECRET", settings.client_secret.expose_secret())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()?;
-    let mut input = child.stdin.take().context("no input")?;
-    tokio::io::AsyncWriteExt::write_all(&mut input, ids.join("\n").as_bytes()).await?;
-    drop(input);
-    tokio::time::sleep(Duration::from_secs(3)).await;
-    others.write();
-    let output = child.wait_with_output().await?;
-    ensure!(output.status.success(), "the peer failed");
-    let said = String::from_utf8(output.stdout)?;
-    let (seconds, failed) = said.trim().split_once(' ').context("the peer says nothing")?;
-    let calls = simulator.calls();
-    let calls: Vec<_> =
-        calls.iter().filter(|call| call.path.to_lowercase().ends_with("/tags/default")).collect();
-    Ok(Some(Ended {
-        seconds: seconds.parse()?,
-        failed: failed.parse()?,
-        calls: calls.len() as u64,
-        refused: calls.iter().filter(|call| call.status == 429).count() as u64,
-        survived: others.survived(),
-    }))
+/// A client of somebody else's, as an automation of the customer's that may do everything.
+struct Peer {
+    what: &'static str,
+    /// The variable that names a Python which has what the program imports.
+    python: &'static str,
+    program: &'static str,
+}
+
+impl Peer {
+    /// None: there is no Python for it.
+    async fn write(&self) -> Result<Option<Ended>> {
+        let Some(python) = std::env::var_os(self.python) else { return Ok(None) };
+        let simulator =
+            Simulator::start(config(1, WRITES as u64 * 6 / 5), (std::net::Ipv4Addr::LOCALHOST, 0).into())?;
+        simulator.set_latency(LATENCY);
+        let subscription = simulator.subscriptions()[0].id;
+        let untagged = |id: &String| !id.to_lowercase().contains("diagnosticsettings");
+        let ids: Vec<String> = (0..)
+            .map_while(|number| simulator.resource_id(subscription, number))
+            .filter(untagged)
+            .take(WRITES)
+            .collect();
+        ensure!(ids.len() == WRITES, "too few resources");
+        let others = Others::of(&simulator, ids.iter().cloned());
+        let mut child = self.start(&python, &simulator, subscription)?;
+        let mut input = child.stdin.take().context("no input")?;
+        input.write_all(ids.join("\n").as_bytes()).await?;
+        drop(input);
+        let mut said = BufReader::new(child.stdout.take().context("no output")?).lines();
+        let begun = said.next_line().await?;
+        ensure!(begun.as_deref() == Some("begun"), "{} says {begun:?}", self.program);
+        // What a peer read until now is old from here on. Custodian has listed all resources, and replaces whole sets of
+        // tags: what others write between its list and its write is lost. Who merges takes nothing away.
+        others.write();
+        let seconds = said.next_line().await?.context("the peer says no seconds")?;
+        ensure!(child.wait().await?.success(), "{} failed", self.program);
+        let calls = simulator.calls();
+        let calls: Vec<_> =
+            calls.iter().filter(|call| call.path.to_lowercase().ends_with("/tags/default")).collect();
+        let is_written = |id: &&String| simulator.tags(id).is_some_and(|tags| tags.contains_key(TAG));
+        Ok(Some(Ended {
+            seconds: seconds.parse()?,
+            failed: (ids.len() - ids.iter().filter(is_written).count()) as u64,
+            calls: calls.len() as u64,
+            refused: calls.iter().filter(|call| call.status == 429).count() as u64,
+            survived: others.survived(),
+        }))
+    }
+
+    fn start(&self, python: &OsStr, simulator: &Simulator, subscription: Uuid) -> Result<Child> {
+        let settings = support::app::automation(simulator, &"http://127.0.0.1/".parse()?)?;
+        let child = Command::new(python)
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("bench").join(self.program))
+            .args([simulator.base_url().as_str(), &simulator.tenant_id().to_string(), &settings.client_id])
+            .arg(subscription.to_string())
+            .env("CLIENT_SECRET", settings.client_secret.expose_secret())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()?;
+        Ok(child)
+    }
 }

@@ -10,6 +10,7 @@ mod isolation;
 mod live;
 mod moving_pages;
 mod mutations;
+mod office;
 mod pages;
 mod retry;
 mod schema;

@@ -14,6 +14,7 @@ mod faults;
 mod graphql;
 mod health;
 mod keys;
+mod office;
 mod onboarding;
 mod owner_links;
 mod plan;

@@ -226,6 +226,21 @@ impl TestApp {
         Ok(id)
     }
 
+    /// Asks for a consent of the kind `OFFICE_365`; answers its id and the link to follow.
+    pub async fn start_office_consent(&self) -> Result<(String, String)> {
+        self.start_consent_with(json!({ "kind": "OFFICE_365" })).await
+    }
+
+    /// An administrator connects the tenant to Office 365, and every job that follows is run to its end. Answers the
+    /// operation.
+    pub async fn connect_office(&self) -> Result<Value> {
+        let (id, link) = self.start_office_consent().await?;
+        let page = Person::new("owner").consent_as_administrator(&link, Decision::Accept).await?;
+        anyhow::ensure!(page.status == 200, "the consent ended with {}: {}", page.status, page.body);
+        self.run_jobs().await?;
+        self.operation_of(&id).await
+    }
+
     /// The only access token of the member's organization, as it is stored.
     pub async fn database_token(&self) -> Result<access_token::Model> {
         let found = access_token::Entity::owned_by(self.member.organization_id).one(&self.database).await?;

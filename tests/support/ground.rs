@@ -87,17 +87,7 @@ impl Ground {
 
     /// Takes inventory of the whole tenant.
     pub async fn scan(&self) -> Result<Scan> {
-        let operation = self.store_operation().await?;
-        let begun = Instant::now();
-        operations::ring(&self.context.queue, &operation).await?;
-        self.workers.run_due().await?;
-        let time = begun.elapsed();
-        let ended = operation::Entity::owned_by(operation.organization_id)
-            .filter(operation::Column::Id.eq(operation.id))
-            .one(self.database())
-            .await?
-            .context("the operation is gone")?;
-        ensure!(ended.state == operation::State::Succeeded, "the scan ended as {:?}", ended.state);
+        let (operation, time) = self.run(Work::Scan).await?;
         let steps = operation_step::Entity::owned_by(operation.organization_id)
             .filter(operation_step::Column::OperationId.eq(operation.id))
             .all(self.database())
@@ -111,13 +101,45 @@ impl Ground {
         })
     }
 
+    /// Connects the tenant to Office 365 and reads everything of it; answers how long that took.
+    pub async fn load_office(&self) -> Result<Duration> {
+        let tenant = tenant::Entity::owned_by(self.member.organization_id).one(self.database()).await?;
+        let tenant = tenant.context("there is no tenant")?;
+        worker::office::connect(self.database(), &tenant, self.member.id, self.context.clock.now()).await?;
+        Ok(self.run(Work::LoadOffice).await?.1)
+    }
+
+    /// Does this from the ring of the bell to the end of the operation.
+    async fn run(&self, work: Work) -> Result<(operation::Model, Duration)> {
+        let operation = self.store_operation(work).await?;
+        let begun = Instant::now();
+        operations::ring(&self.context.queue, &operation).await?;
+        self.workers.run_due().await?;
+        let time = begun.elapsed();
+        let ended = operation::Entity::owned_by(operation.organization_id)
+            .filter(operation::Column::Id.eq(operation.id))
+            .one(self.database())
+            .await?
+            .context("the operation is gone")?;
+        ensure!(ended.state == operation::State::Succeeded, "it ended as {:?}", ended.state);
+        Ok((ended, time))
+    }
+
     /// Microsoft's own client reads the same rows to the last page, and stores nothing; answers how many, and
     /// how long that took.
     pub async fn scan_of_peer(&self) -> Result<(u64, Duration)> {
-        let python = std::env::var_os("TENANTRY_BENCH_PYTHON").context(
-            "TENANTRY_BENCH_PYTHON names no Python with azure-mgmt-resourcegraph: tests/bench/run does",
-        )?;
-        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("bench/read_resource_graph.py");
+        self.read_by_peer("bench/read_resource_graph.py").await
+    }
+
+    /// The same of what Office 365 tells.
+    pub async fn load_of_peer(&self) -> Result<(u64, Duration)> {
+        self.read_by_peer("bench/read_office.py").await
+    }
+
+    async fn read_by_peer(&self, program: &str) -> Result<(u64, Duration)> {
+        let python = std::env::var_os("TENANTRY_BENCH_PYTHON")
+            .context("TENANTRY_BENCH_PYTHON names no Python with Microsoft's SDKs: tests/bench/run does")?;
+        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join(program);
         let output = Command::new(PathBuf::from(python))
             .arg(program)
             .args([self.cloud.base_url.as_str(), &self.cloud.tenant.to_string(), &self.cloud.client_id])
@@ -130,19 +152,19 @@ impl Ground {
         Ok((rows.parse()?, Duration::from_secs_f64(seconds.parse()?)))
     }
 
-    async fn store_operation(&self) -> Result<operation::Model> {
+    async fn store_operation(&self, work: Work) -> Result<operation::Model> {
         let now = self.context.clock.now();
         let request = operation::Request {
             organization_id: self.member.organization_id,
             member_id: self.member.id,
             tenant_id: self.tenant,
             consent_id: None,
-            work: Work::Scan,
+            work,
         };
         let transaction = worker::transaction::begin(self.database()).await?;
         let stored = worker::operations::store(&transaction, request, now).await?;
         transaction.commit().await?;
-        stored.context("a scan is an operation")
+        stored.context("that is no operation")
     }
 }
 

@@ -23,7 +23,7 @@ use crate::context::Context;
 use crate::job::JobError;
 use crate::jobs::DeleteInventory;
 use crate::queue::{Queue, QueueError, When};
-use crate::{audit, health, operations, transaction, window};
+use crate::{audit, health, office, operations, transaction, window};
 
 /// How long a disconnection waits before it looks again whether what it stopped has ended.
 const STOPPING: Duration = Duration::from_secs(1);
@@ -120,6 +120,8 @@ async fn mark(
 ) -> Result<tenant::Model, DbErr> {
     health::forget(transaction, tenant).await?;
     take_levels(transaction, tenant, now).await?;
+    // Whoever connects it again needs a consent of that kind again.
+    office::disconnect(transaction, tenant).await?;
     let deletes = delete_data && tenant.deleting_since.is_none();
     let disconnected = tenant::ActiveModel {
         id: Unchanged(tenant.id),

@@ -176,7 +176,61 @@ pub fn nothing_done(kind: operation::Kind) -> Failure {
             FixableBy::Member,
             "None of the tags could be written. Each write of the change set says why.",
         ),
+        operation::Kind::LoadOffice => Failure::new(
+            "NOTHING_LOADED",
+            true,
+            FixableBy::GlobalAdministrator,
+            "Nothing of Office 365 could be read. Each feed says why.",
+        ),
     }
+}
+
+/// Office 365 is to be read of a tenant that nobody consented for.
+pub fn office_not_connected() -> Failure {
+    Failure::new(
+        "OFFICE_365_NOT_CONNECTED",
+        false,
+        FixableBy::Member,
+        "The tenant is not connected to Office 365. Ask its administrator for a consent of the kind OFFICE_365.",
+    )
+}
+
+/// A feed needs a permission that is not held.
+pub fn not_granted(permission: microsoft::Permission) -> Failure {
+    Failure::new(
+        "PERMISSION_NOT_GRANTED",
+        true,
+        FixableBy::GlobalAdministrator,
+        format!(
+            "The permission {permission} is not granted. {} Let an administrator of the tenant consent again once the \
+             app registration asks for it.",
+            permission.needed_for()
+        ),
+    )
+}
+
+/// A report came with a header and nothing below it.
+pub fn report_without_rows() -> Failure {
+    Failure::new(
+        "REPORT_EMPTY",
+        true,
+        FixableBy::GlobalAdministrator,
+        "Microsoft's report has no rows, so what was read before is kept. Where the tenant has used Office 365 for less \
+         than two days, or not at all, there is nothing to report yet.",
+    )
+}
+
+/// Of a report no row could be read.
+pub fn no_row_readable(refused: u64) -> Failure {
+    Failure::new(
+        "REPORT_UNREADABLE",
+        true,
+        FixableBy::Operator,
+        format!(
+            "None of the {refused} rows of Microsoft's report could be read, so what was read before is kept. The feed \
+             names the columns: Microsoft may have changed the report."
+        ),
+    )
 }
 
 /// Some tag writes of a subscription were not done.

@@ -4,6 +4,7 @@ mod assign_role;
 mod check_enrollment_key;
 mod check_tenant;
 mod delete_inventory;
+mod load_office;
 mod onboard_tenant;
 mod prune;
 mod read_owners;
@@ -17,6 +18,7 @@ pub use assign_role::AssignRole;
 pub use check_enrollment_key::CheckEnrollmentKey;
 pub use check_tenant::CheckTenant;
 pub use delete_inventory::DeleteInventory;
+pub use load_office::LoadOffice;
 pub use onboard_tenant::OnboardTenant;
 pub(crate) use onboard_tenant::azure_state;
 pub use prune::Prune;
@@ -45,4 +47,5 @@ pub fn register(workers: Workers, context: &Context) -> Workers {
         .register::<CheckTenant>(context.clone())
         .register::<DeleteInventory>(context.clone())
         .register::<WriteTags>(context.clone())
+        .register::<LoadOffice>(context.clone())
 }

@@ -12,6 +12,7 @@ mod inventory;
 pub mod job;
 pub mod jobs;
 pub mod keys;
+pub mod office;
 pub mod operations;
 mod owners;
 pub mod plan;

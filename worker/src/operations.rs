@@ -11,11 +11,11 @@ use uuid::Uuid;
 use crate::context::Context;
 use crate::job::JobError;
 use crate::jobs::{
-    AssignRole, CheckTenant, OnboardTenant, ReadOwners, ResumeOperation, ScanSubscriptions, VerifyRoles,
-    WriteTags,
+    AssignRole, CheckTenant, LoadOffice, OnboardTenant, ReadOwners, ResumeOperation, ScanSubscriptions,
+    VerifyRoles, WriteTags,
 };
 use crate::queue::{Queue, QueueError, When};
-use crate::{change_set, disconnect, failures, health, window};
+use crate::{change_set, disconnect, failures, health, office, window};
 
 pub use store::store;
 
@@ -34,6 +34,7 @@ pub async fn ring(queue: &Queue, operation: &operation::Model) -> Result<(), Que
         operation::Kind::ApplyChangeSet => {
             queue.push(&WriteTags { organization_id, operation_id }, when).await
         }
+        operation::Kind::LoadOffice => queue.push(&LoadOffice { organization_id, operation_id }, when).await,
         operation::Kind::ChangeAccess | operation::Kind::DisconnectTenant => {
             queue.push(&ResumeOperation { organization_id, operation_id }, when).await
         }
@@ -249,14 +250,17 @@ async fn end_steps(
     Ok(())
 }
 
-async fn end(
+pub(crate) async fn end(
     context: &Context,
     operation: &operation::Model,
     failure: Option<Failure>,
 ) -> Result<(), JobError> {
     let steps = steps(context, operation).await?;
     let cancelled = failure.as_ref().is_some_and(|failure| failure.code == failures::cancelled().code);
-    let done = steps.iter().filter(|step| has_succeeded(operation, step)).count();
+    let (done, all) = match operation.kind {
+        operation::Kind::LoadOffice => office::end_feeds(context, operation, failure.as_ref()).await?,
+        _ => (steps.iter().filter(|step| has_succeeded(operation, step)).count(), steps.len()),
+    };
     let is_disconnection = operation.kind == operation::Kind::DisconnectTenant;
     let is_partial = steps.iter().any(|step| {
         let failure = step.failure.as_ref().map(|failure| failure.code.as_str());
@@ -268,7 +272,7 @@ async fn end(
         _ if steps.is_empty() && is_disconnection => operation::State::Succeeded,
         0 if is_partial => operation::State::Partial,
         0 => operation::State::Failed,
-        all if all == steps.len() => operation::State::Succeeded,
+        _ if done == all => operation::State::Succeeded,
         _ => operation::State::Partial,
     };
     let failure = failure
@@ -304,6 +308,8 @@ fn has_succeeded(operation: &operation::Model, step: &operation_step::Model) -> 
         }
         operation::Kind::DisconnectTenant => step.outcome == Some(Outcome::Removed),
         operation::Kind::ApplyChangeSet => step.outcome == Some(Outcome::Written),
+        // It has no steps.
+        operation::Kind::LoadOffice => false,
     };
     is_done && step.failure.is_none()
 }

@@ -2,17 +2,18 @@
 
 use chrono::{DateTime, Utc};
 use entity::audit_event::{Action, Actor, Author, ObjectKind, Record};
-use entity::consent::{self, State};
+use entity::consent::{self, Kind, State};
 use entity::{Failure, FixableBy, Owned, Work, operation, tenant};
-use microsoft::{Identity, MicrosoftError};
+use microsoft::{DelegatedGrant, Identity, MicrosoftError};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ActiveEnum, ActiveModelTrait, ColumnTrait, DbErr, EntityTrait, QueryFilter, Set, Unchanged};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
+use url::Url;
 use uuid::Uuid;
 
 use super::begin::begin;
-use super::{SealedRequest, pending};
+use super::{SealedRequest, office, pending, purpose};
 use crate::owner_link;
 use crate::page::Page;
 use crate::services::Services;
@@ -23,8 +24,12 @@ use crate::viewer::Origin;
 pub struct Returned {
     /// The state parameter.
     pub state: Option<SecretString>,
-    /// The authorization code, if the consent was granted.
+    /// The authorization code, if somebody signed in.
     pub code: Option<SecretString>,
+    /// Microsoft's `admin_consent`, if an administrator was asked for the whole tenant.
+    pub admin_consent: Option<String>,
+    /// The tenant that comes with it: nobody signed it.
+    pub tenant: Option<String>,
     /// Microsoft's `error`, if it was not.
     pub error: Option<String>,
     /// Microsoft's `error_subcode`.
@@ -37,18 +42,28 @@ pub struct Returned {
     pub origin: Origin,
 }
 
-/// Takes what came back; answers the page to show.
-pub async fn receive(services: &Services, returned: Returned) -> Page {
-    match accept(services, returned).await {
-        Ok(page) | Err(page) => page,
-    }
+/// What becomes of a browser that came back.
+pub enum Received {
+    /// It is shown this page.
+    Page(Page),
+    /// It goes on to Microsoft, where the administrator decides.
+    PassedOn(Url),
 }
 
-async fn accept(services: &Services, returned: Returned) -> Result<Page, Page> {
+/// Takes what came back.
+pub async fn receive(services: &Services, returned: Returned) -> Received {
+    accept(services, returned).await.unwrap_or_else(Received::Page)
+}
+
+async fn accept(services: &Services, returned: Returned) -> Result<Received, Page> {
     let consent = claim(services, &returned).await?;
     services.progress.publish(consent.id).await;
     let answered = match grant(services, &consent, &returned).await {
-        Ok(grant) => store(services, &consent, &grant, &returned.origin).await,
+        Ok(Granted::SignedIn(administrator)) => {
+            let passed_on = office::ask_administrator(services, &consent, administrator).await;
+            return passed_on.map(Received::PassedOn).map_err(|error| Page::broken(&error));
+        }
+        Ok(Granted::Consent(grant)) => store(services, &consent, &grant, &returned.origin).await,
         Err(refused) => Ok(Err(refused)),
     };
     let page = match answered.map_err(|error| Page::broken(&error))? {
@@ -62,7 +77,7 @@ async fn accept(services: &Services, returned: Returned) -> Result<Page, Page> {
         Err(refused) => give_back(services, &consent, &refused, &returned.origin).await,
     };
     services.progress.publish(consent.id).await;
-    page
+    page.map(Received::Page)
 }
 
 /// There is no grant, or it comes at a time when nothing can be done with it.
@@ -110,10 +125,23 @@ async fn claim(services: &Services, returned: &Returned) -> Result<consent::Mode
     Ok(consent)
 }
 
+/// What somebody came back with.
+enum Granted {
+    /// The consent.
+    Consent(Grant),
+    /// An administrator said who they are; the consent itself is still to be asked for.
+    SignedIn(Identity),
+}
+
 struct Grant {
+    /// What lets us act in the user's name; none: nothing does.
+    delegated: Option<Delegated>,
+    user: Option<Uuid>,
+}
+
+struct Delegated {
     token: SecretString,
     expires_at: DateTime<Utc>,
-    identity: Identity,
 }
 
 /// Why there is no grant.
@@ -136,8 +164,13 @@ impl From<MicrosoftError> for Refused {
     }
 }
 
-/// Exchanges the code and checks who it is from.
-async fn grant(services: &Services, consent: &consent::Model, returned: &Returned) -> Result<Grant, Refused> {
+/// Looks what came back, and who it is from.
+async fn grant(
+    services: &Services,
+    consent: &consent::Model,
+    returned: &Returned,
+) -> Result<Granted, Refused> {
+    // Also beside an `admin_consent=True` this is what counts.
     if let Some(error) = &returned.error {
         let refusal = microsoft::authorization_refusal(
             error,
@@ -146,6 +179,25 @@ async fn grant(services: &Services, consent: &consent::Model, returned: &Returne
         );
         return Err(worker::failures::of_refusal(&refusal).into());
     }
+    if consent.kind == Kind::Office365 && returned.admin_consent.is_some() {
+        let user = office::administrators(consent, returned)?;
+        return Ok(Granted::Consent(Grant { delegated: None, user: Some(user) }));
+    }
+    let (granted, identity) = sign_in(services, consent, returned).await?;
+    if consent.kind == Kind::Office365 {
+        office::check_administrator(&identity)?;
+        return Ok(Granted::SignedIn(identity));
+    }
+    let delegated = Delegated { token: granted.access_token, expires_at: granted.expires_at };
+    Ok(Granted::Consent(Grant { delegated: Some(delegated), user: identity.object_id }))
+}
+
+/// Exchanges the code and checks who it is from.
+async fn sign_in(
+    services: &Services,
+    consent: &consent::Model,
+    returned: &Returned,
+) -> Result<(DelegatedGrant, Identity), Refused> {
     let incomplete = || {
         Failure::new(
             "SIGN_IN_INCOMPLETE",
@@ -158,7 +210,8 @@ async fn grant(services: &Services, consent: &consent::Model, returned: &Returne
     let request = SealedRequest::open(services, consent).await.ok_or_else(incomplete)?;
     let login = services.microsoft.login();
     let verifier = SecretString::from(request.code_verifier);
-    let granted = login.exchange_code(consent.entra_tenant_id, code, &verifier).await?;
+    let granted =
+        login.exchange_code(consent.entra_tenant_id, purpose(consent.kind), code, &verifier).await?;
     let identity =
         login.verify_id_token(granted.id_token.expose_secret(), &request.nonce).await.map_err(|error| {
             tracing::warn!(consent.id = %consent.id, %error, "id token refused");
@@ -171,16 +224,19 @@ async fn grant(services: &Services, consent: &consent::Model, returned: &Returne
             )
         })?;
     if identity.tenant_id != Some(consent.entra_tenant_id) {
-        return Err(Failure::new(
-            "WRONG_TENANT",
-            true,
-            FixableBy::Member,
-            "The sign-in was for another tenant than the one asked for. Ask again, and sign in with an account \
-             of the right tenant.",
-        )
-        .into());
+        return Err(wrong_tenant().into());
     }
-    Ok(Grant { token: granted.access_token, expires_at: granted.expires_at, identity })
+    Ok((granted, identity))
+}
+
+pub(super) fn wrong_tenant() -> Failure {
+    Failure::new(
+        "WRONG_TENANT",
+        true,
+        FixableBy::Member,
+        "The sign-in was for another tenant than the one asked for. Ask again, and sign in with an account of the \
+         right tenant.",
+    )
 }
 
 async fn refuse(
@@ -221,8 +277,8 @@ async fn store(
     origin: &Origin,
 ) -> Result<Result<Vec<operation::Model>, Refused>, DbErr> {
     let now = services.clock.now();
-    let window_closes_at = grant.expires_at.min(now + consent::WINDOW);
-    let user = grant.identity.object_id;
+    let window_closes_at = grant.delegated.as_ref().map(|grant| grant.expires_at.min(now + consent::WINDOW));
+    let user = grant.user;
     let transaction = worker::transaction::begin(&services.database).await?;
     if !owner_link::spend(&transaction, consent, now).await? {
         return Ok(Err(owner_link::not_good().into()));
@@ -233,18 +289,21 @@ async fn store(
         transaction.rollback().await?;
         return Ok(Err(failure.into()));
     }
-    if tenant.state == tenant::State::Disconnected && matches!(consent.work(), Work::Onboard { .. }) {
+    if tenant.state == tenant::State::Disconnected && connects(&consent.work()) {
         worker::disconnect::reconnect(&transaction, &tenant, now).await?;
     }
-    let token = grant.token.expose_secret().as_bytes();
+    if consent.kind == Kind::Office365 {
+        worker::office::connect(&transaction, &tenant, consent.member_id, now).await?;
+    }
+    let token = grant.delegated.as_ref().map(|grant| grant.token.expose_secret().as_bytes());
     let granted = consent::ActiveModel {
         id: Unchanged(consent.id),
         tenant_id: Set(Some(tenant_id)),
         state: Set(State::Granted),
-        sealed_token: Set(Some(services.keyring.seal(token, &consent.row()))),
+        sealed_token: Set(token.map(|token| services.keyring.seal(token, &consent.row()))),
         consenting_user_id: Set(user),
         granted_at: Set(Some(now)),
-        window_closes_at: Set(Some(window_closes_at)),
+        window_closes_at: Set(window_closes_at),
         ..Default::default()
     };
     granted.update(&transaction).await?;
@@ -285,7 +344,7 @@ fn stands_in_the_way(tenant: &tenant::Model, consent: &consent::Model) -> Option
     let refused = |code, message| Some(Failure::new(code, true, FixableBy::Member, message));
     let work = consent.work();
     // Whoever disconnected the tenant decides whether it is connected again, and not an owner from outside.
-    let may_reconnect = consent.owner_link_id.is_none() && matches!(work, Work::Onboard { .. });
+    let may_reconnect = consent.owner_link_id.is_none() && connects(&work);
     match (tenant.state, work) {
         (_, Work::Disconnect { .. } | Work::Hold) => None,
         (tenant::State::Disconnecting, _) => refused(
@@ -299,6 +358,11 @@ fn stands_in_the_way(tenant: &tenant::Model, consent: &consent::Model) -> Option
         ),
         _ => None,
     }
+}
+
+/// Whether it connects a tenant.
+fn connects(work: &Work) -> bool {
+    matches!(work, Work::Onboard { .. } | Work::LoadOffice)
 }
 
 async fn ensure_tenant(

@@ -34,6 +34,12 @@ impl Page {
                 "Tenantry now assigns itself the Tag Contributor role at the subscriptions that it was asked to write \
                  tags in, writes them, and then removes the role again."
             }
+            Work::LoadOffice => {
+                return Self::granted_with(
+                    "Tenantry now looks which permissions it was given, and reads users, groups and usage reports. It \
+                     acts by itself and never in your name. You can close this page.",
+                );
+            }
             Work::Scan => "Tenantry now does what it was asked to.",
         };
         Self::granted_with(&format!(

@@ -13,7 +13,7 @@ use serde_json::json;
 use url::Url;
 use uuid::Uuid;
 
-use super::{SealedRequest, pending};
+use super::{SealedRequest, pending, purpose};
 use crate::page::Page;
 use crate::services::Services;
 use crate::sign_in::random_secret;
@@ -131,7 +131,7 @@ pub(crate) async fn ask_within(
         id: Set(id),
         organization_id: Set(organization_id),
         member_id: Set(member_id),
-        kind: Set(Kind::Azure),
+        kind: Set(if work == Work::LoadOffice { Kind::Office365 } else { Kind::Azure }),
         entra_tenant_id: Set(entra_tenant_id),
         tenant_id: Set(None),
         state: Set(State::Pending),
@@ -196,6 +196,7 @@ pub async fn visit(services: &Services, state: &SecretString) -> Result<(Url, Se
         .await
         .map_err(|error| Page::broken(&error))?;
     let url = services.microsoft.login().authorization_url(&AuthorizationRequest {
+        purpose: purpose(consent.kind),
         tenant: consent.entra_tenant_id,
         state: state.clone(),
         nonce: SecretString::from(request.nonce),

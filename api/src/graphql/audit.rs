@@ -39,6 +39,9 @@ pub enum AuditAction {
     RoleFound,
     /// A scan was started.
     ScanStarted,
+    /// A load of Office 365 was started.
+    #[graphql(name = "OFFICE_365_LOAD_STARTED")]
+    OfficeLoadStarted,
     /// A role assignment of Tenantry's own was removed.
     RoleRemoved,
     /// The access level of a subscription was changed.
@@ -123,6 +126,8 @@ pub enum AuditAction {
     ScanUnscheduled,
     /// Tags were exported.
     TagsExported,
+    /// Users, groups or rows of a report of a tenant were exported.
+    ReportsExported,
 }
 
 /// What somebody who did something is.

@@ -49,6 +49,10 @@ pub enum ConsentKind {
     /// Azure subscriptions, by impersonating the consenting user for the window.
     #[default]
     Azure,
+    /// Users, groups and reports of Office 365, by permissions of Tenantry's service principal. Only an administrator of
+    /// the tenant can grant them; there is no window.
+    #[graphql(name = "OFFICE_365")]
+    Office365,
 }
 
 /// Where a consent stands.

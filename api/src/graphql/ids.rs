@@ -40,11 +40,17 @@ pub enum Kind {
     TagWrite,
     /// What is decided about a tag name.
     TagName,
+    /// A user of a tenant.
+    OfficeUser,
+    /// A group of a tenant.
+    OfficeGroup,
+    /// A report.
+    Report,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 18] = [
         Self::Organization,
         Self::Member,
         Self::Tenant,
@@ -60,6 +66,9 @@ impl Kind {
         Self::ChangeSet,
         Self::TagWrite,
         Self::TagName,
+        Self::OfficeUser,
+        Self::OfficeGroup,
+        Self::Report,
     ];
 
     const fn as_str(self) -> &'static str {
@@ -79,6 +88,9 @@ impl Kind {
             Self::ChangeSet => "change-set",
             Self::TagWrite => "tag-write",
             Self::TagName => "tag-name",
+            Self::OfficeUser => "office-user",
+            Self::OfficeGroup => "office-group",
+            Self::Report => "report",
         }
     }
 

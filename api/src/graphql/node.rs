@@ -14,6 +14,7 @@ use super::enrollment_key::EnrollmentKey;
 use super::ids::{self, Kind};
 use super::invitation::Invitation;
 use super::member::Member;
+use super::office::{OfficeGroup, OfficeUser, Report};
 use super::operation::Operation;
 use super::owner_link::OwnerLink;
 use super::pager::check_length;
@@ -59,6 +60,12 @@ pub enum Node {
     TagWrite(TagWrite),
     /// What is decided about a tag name.
     TagNameSetting(TagNameSetting),
+    /// A user of a tenant.
+    OfficeUser(OfficeUser),
+    /// A group of a tenant.
+    OfficeGroup(OfficeGroup),
+    /// A report.
+    Report(Report),
 }
 
 /// The queries of this file.
@@ -117,6 +124,9 @@ async fn find_kind(ctx: &Context<'_>, kind: Kind, rows: Vec<Uuid>) -> Result<Vec
         Kind::ChangeSet => find_as(ctx, rows, Node::ChangeSet).await,
         Kind::TagWrite => find_as(ctx, rows, Node::TagWrite).await,
         Kind::TagName => find_as(ctx, rows, Node::TagNameSetting).await,
+        Kind::OfficeUser => find_as(ctx, rows, Node::OfficeUser).await,
+        Kind::OfficeGroup => find_as(ctx, rows, Node::OfficeGroup).await,
+        Kind::Report => find_as(ctx, rows, Node::Report).await,
     }
 }
 

@@ -23,6 +23,7 @@ use super::consent::Consent;
 use super::estimate::Estimate;
 use super::failure::Failure;
 use super::ids::Kind;
+use super::office::{self, OfficeFeed};
 use super::pager::{Connection, Paging};
 use super::scalars::DateTime;
 use super::scope::{Scope, or_null};
@@ -47,6 +48,9 @@ pub enum OperationKind {
     DisconnectTenant,
     /// Writes the tags of a change set.
     ApplyChangeSet,
+    /// Looks which permissions are held, and reads users, groups and reports.
+    #[graphql(name = "LOAD_OFFICE_365")]
+    LoadOffice,
 }
 
 /// Where an operation stands.
@@ -77,6 +81,7 @@ struct Siblings {
     tenants: Batch<Tenant>,
     consents: Batch<Consent>,
     progress: Batch<Counts>,
+    feeds: Batch<Vec<OfficeFeed>>,
 }
 
 impl Stored for Operation {
@@ -93,6 +98,7 @@ impl Stored for Operation {
             tenants: Batch::of(rows.iter().map(|row| row.tenant_id)),
             consents: Batch::of(rows.iter().filter_map(|row| row.consent_id)),
             progress: Batch::of(rows.iter().map(|row| row.id)),
+            feeds: Batch::of(rows.iter().map(|row| row.id)),
         });
         rows.into_iter().map(|row| Self { row, siblings: Arc::clone(&siblings) }).collect()
     }
@@ -175,6 +181,14 @@ impl Operation {
         let scope = Scope::of(ctx, Permission::ReadOperations)?;
         let counts = self.siblings.progress.get(self.row.id, |ids| progress::counts(scope, ids)).await?;
         Ok(OperationProgress::of(&self.row, counts))
+    }
+
+    /// What it reads of Office 365, each feed as it stands; empty where it reads nothing, and once a later operation has
+    /// read the same feeds.
+    async fn feeds(&self, ctx: &Context<'_>) -> Result<&[OfficeFeed]> {
+        let scope = Scope::of(ctx, Permission::ReadOperations)?;
+        let feeds = self.siblings.feeds.get(self.row.id, |ids| office::feeds_of_operations(scope, ids));
+        Ok(feeds.await?.map_or(&[], Vec::as_slice))
     }
 
     /// What it does about each subscription. Empty until the subscriptions are found.

@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 pub use counts::Counts;
 pub use facets::Facets;
-pub use filter::ResourceFilter;
+pub use filter::{Presence, ResourceFilter};
 pub use resources::{Asked, ResourceOrder, Resources, list};
 pub use tag_coverage::TagCoverages;
 pub use tag_filter::has_term;

@@ -3,6 +3,7 @@
 mod check_tenant;
 mod disconnect_tenant;
 mod health;
+mod load_office_365;
 mod plan_disconnect;
 mod scan_schedule;
 mod scan_tenant;
@@ -20,6 +21,7 @@ use uuid::Uuid;
 pub use check_tenant::CheckTenant;
 pub use disconnect_tenant::DisconnectTenant;
 pub use health::{HealthReason, of_subscriptions};
+pub use load_office_365::LoadOffice365;
 pub use plan_disconnect::PlanDisconnect;
 pub use scan_schedule::ScheduleScan;
 pub use scan_tenant::ScanTenant;
@@ -29,9 +31,10 @@ use super::batch::Batch;
 use super::failure::Failure;
 use super::ids::Kind;
 use super::int;
+use super::office::{self, Office365Connection, OfficePermission};
 use super::pager::{Connection, Paging};
 use super::scalars::{DateTime, Guid};
-use super::scope::Scope;
+use super::scope::{Scope, or_null};
 use super::stored::{Identified, Row, Stored};
 use super::subscription::{AzureSubscription, AzureSubscriptionFilter, AzureSubscriptionOrder, list};
 use super::user_error::{UserError, UserErrorCode};
@@ -64,6 +67,7 @@ pub struct Tenant {
 struct Siblings {
     resource_counts: Batch<i64>,
     schedules: Batch<ScanSchedule>,
+    connections: Batch<Office365Connection>,
 }
 
 impl Stored for Tenant {
@@ -79,6 +83,7 @@ impl Stored for Tenant {
         let siblings = Arc::new(Siblings {
             resource_counts: Batch::of(rows.iter().map(|row| row.id)),
             schedules: Batch::of(rows.iter().map(|row| row.id)),
+            connections: Batch::of(rows.iter().map(|row| row.id)),
         });
         rows.into_iter().map(|row| Self { row, siblings: Arc::clone(&siblings) }).collect()
     }
@@ -156,6 +161,18 @@ impl Tenant {
         Ok(int(count.copied().unwrap_or_default()))
     }
 
+    /// Its connection to Office 365; null if there is none. Needs the role `VIEWER`, or the scope `reports:read`.
+    #[graphql(name = "office365")]
+    async fn office_365(&self, ctx: &Context<'_>) -> Option<&Office365Connection> {
+        or_null(ctx, self.connection(ctx).await)
+    }
+
+    /// What Office 365 data needs, permission by permission, and what of it is granted; null if the tenant is not
+    /// connected to Office 365. Needs the role `VIEWER`, or the scope `reports:read`.
+    async fn permissions(&self, ctx: &Context<'_>) -> Option<Vec<OfficePermission>> {
+        or_null(ctx, self.connection(ctx).await).map(Office365Connection::list_permissions)
+    }
+
     /// Its subscriptions.
     #[expect(clippy::too_many_arguments, reason = "a connection's arguments")]
     async fn subscriptions(
@@ -171,6 +188,13 @@ impl Tenant {
     ) -> Result<Connection<AzureSubscription>> {
         let paging = Paging { first, after, last, before };
         list(ctx, Some(self.row.id), filter.unwrap_or_default(), order, &paging).await
+    }
+}
+
+impl Tenant {
+    async fn connection(&self, ctx: &Context<'_>) -> Result<Option<&Office365Connection>> {
+        let scope = Scope::of(ctx, Permission::ReadReports)?;
+        self.siblings.connections.get(self.row.id, |ids| office::connections_of_tenants(scope, ids)).await
     }
 }
 

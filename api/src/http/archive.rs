@@ -20,7 +20,7 @@ use super::answer::{Answer, Refusal};
 use super::graphql::{origin, presented};
 use super::media::Media;
 use super::trace::TraceId;
-use super::{audit, receipt, tags};
+use super::{audit, office, receipt, tags};
 use crate::authentication::{Authenticate, Presented};
 use crate::error::ErrorCode;
 use crate::permission::Permission;
@@ -76,6 +76,7 @@ impl Archive {
         audit::configure(config);
         receipt::configure(config);
         tags::configure(config);
+        office::configure(config);
     }
 
     /// Who asks, if that one may.

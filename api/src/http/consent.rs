@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::cookies::CONSENT;
 use super::desk::{Desk, pass_on, show};
 use super::graphql::origin;
-use crate::consent::{self, Returned};
+use crate::consent::{self, Received, Returned};
 use crate::page::Page;
 
 pub(super) fn configure(config: &mut web::ServiceConfig) {
@@ -24,6 +24,8 @@ struct StartQuery {
 struct CallbackQuery {
     state: Option<SecretString>,
     code: Option<SecretString>,
+    admin_consent: Option<String>,
+    tenant: Option<String>,
     error: Option<String>,
     error_subcode: Option<String>,
     error_description: Option<String>,
@@ -51,12 +53,17 @@ async fn callback(
     let returned = Returned {
         state: query.state,
         code: query.code,
+        admin_consent: query.admin_consent,
+        tenant: query.tenant,
         error: query.error,
         error_subcode: query.error_subcode,
         error_description: query.error_description,
         browser: CONSENT.of(&request),
         origin: origin(&request),
     };
-    let page = desk.work(|services| async move { consent::receive(&services, returned).await }).await;
-    show(&page.unwrap_or_else(|| Page::broken(&"the return panicked")))
+    match desk.work(|services| async move { consent::receive(&services, returned).await }).await {
+        Some(Received::Page(page)) => show(&page),
+        Some(Received::PassedOn(url)) => pass_on(StatusCode::FOUND, url.as_str()).finish(),
+        None => show(&Page::broken(&"the return panicked")),
+    }
 }

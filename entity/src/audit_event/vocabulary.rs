@@ -42,6 +42,9 @@ pub enum Action {
     /// A scan was started.
     #[sea_orm(string_value = "SCAN_STARTED")]
     ScanStarted,
+    /// A load of Office 365 was started.
+    #[sea_orm(string_value = "OFFICE_365_LOAD_STARTED")]
+    OfficeLoadStarted,
     /// An operation was asked to stop.
     #[sea_orm(string_value = "OPERATION_CANCELLED")]
     OperationCancelled,
@@ -156,6 +159,9 @@ pub enum Action {
     /// Tags were exported.
     #[sea_orm(string_value = "TAGS_EXPORTED")]
     TagsExported,
+    /// Users, groups or rows of a report of a tenant were exported.
+    #[sea_orm(string_value = "REPORTS_EXPORTED")]
+    ReportsExported,
 }
 
 /// What somebody who did something is.

@@ -38,6 +38,8 @@ pub(crate) enum Kind {
     Incomplete,
     Misconfigured,
     Unexpected,
+    LicenceMissing,
+    DeltaTokenDead,
     WindowClosed,
 }
 
@@ -96,6 +98,12 @@ meanings! {
         "The role this needs is missing. An owner of the subscription must grant it.";
     PERMISSION_MISSING = Forbidden, false, GlobalAdministrator,
         "A Microsoft Graph permission is not granted. An administrator of the tenant must grant it.";
+    PREMIUM_LICENCE_MISSING = LicenceMissing, false, GlobalAdministrator,
+        "The tenant has no Microsoft Entra ID P1 or P2 licence, without which nobody is told when users signed in. Buy one if these dates are needed.";
+    OFFICE_365_MISSING = LicenceMissing, false, GlobalAdministrator,
+        "The tenant has no Office 365 that was ever used, so there is nothing to report. Connect a tenant that has, or try again once it is in use.";
+    DELTA_TOKEN_DEAD = DeltaTokenDead, false, Operator,
+        "Microsoft no longer knows how far the directory was read. Tenantry reads it from the beginning by itself.";
     TENANT_NOT_FOUND = NotFound, false, Member,
         "There is no such tenant. Check the tenant's id or domain name.";
     RESOURCE_NOT_IN_TENANT = NotFound, false, GlobalAdministrator,
@@ -132,6 +140,20 @@ meanings! {
         "The consent window closed before this was done. Ask for a new consent: it continues here and repeats nothing.";
     NOT_RECORDED = Unavailable, true, Operator,
         "The call could not be written down for the receipt, so it was not made. Tenantry tries again by itself.";
+    REPORTS_PERMISSION_MISSING = Forbidden, false, GlobalAdministrator,
+        "The Microsoft Graph permission Reports.Read.All is not granted. An administrator of the tenant must grant it.";
+    REPORTS_INCIDENT = Unavailable, true, Operator,
+        "Microsoft's report service refuses every call, which is an incident of its own. Tenantry tries again by itself; if it lasts, look at the service health of Microsoft 365.";
+    REPORT_EMPTY = Incomplete, true, Operator,
+        "Microsoft sent an empty file in place of the report, so the last good report is kept. Tenantry tries again by itself.";
+    REPORT_CUT_SHORT = Incomplete, true, Operator,
+        "The report ended in its middle, so the last good report is kept. Tenantry tries again by itself.";
+    REPORT_LINK_DEAD = Unavailable, true, Operator,
+        "Microsoft's link to the report was dead before the report was read, twice. Tenantry tries again by itself.";
+    REPORT_HOST_REFUSED = Misconfigured, false, Operator,
+        "Microsoft hands the report out on a host that this installation does not allow. If the host is Microsoft's, the operator must add it to the hosts of reports.";
+    REPORT_UNREADABLE = Unexpected, false, Operator,
+        "Microsoft has changed this report, so the last good report is kept. Tell the operator, with the trace id.";
     CLIENT_SECRET_REFUSED = Misconfigured, false, Operator,
         "Microsoft refuses Tenantry's client secret. The operator must configure a valid one.";
     CLIENT_SECRET_EXPIRED = Misconfigured, false, Operator,
@@ -231,6 +253,8 @@ static ENTRA_SUBERRORS: &[(&str, &Meaning)] = &[
 /// Codes of Azure Resource Manager, Resource Graph and Microsoft Graph.
 static RESOURCE_CODES: &[(&str, &Meaning)] = &[
     ("AnotherOperationInProgress", &CONFLICT),
+    ("Authentication_MSGraphPermissionMissing", &PERMISSION_MISSING),
+    ("Authentication_RequestFromNonPremiumTenantOrB2CTenant", &PREMIUM_LICENCE_MISSING),
     ("Authorization_RequestDenied", &PERMISSION_MISSING),
     ("AuthorizationFailed", &FORBIDDEN),
     ("Conflict", &CONFLICT),
@@ -242,7 +266,7 @@ static RESOURCE_CODES: &[(&str, &Meaning)] = &[
     ("InvalidTags", &TAG_REFUSED),
     ("InvalidTagValueLength", &TAG_REFUSED),
     ("LinkedAuthorizationFailed", &FORBIDDEN),
-    ("MissingCredentials", &MICROSOFT_UNAVAILABLE),
+    ("MissingCredentials", &REPORTS_INCIDENT),
     ("PrincipalNotFound", &PRINCIPAL_NOT_FOUND),
     ("RateLimiting", &MICROSOFT_THROTTLED),
     ("ReadOnlyDisabledSubscription", &SUBSCRIPTION_DISABLED),
@@ -254,9 +278,13 @@ static RESOURCE_CODES: &[(&str, &Meaning)] = &[
     ("RoleAssignmentExists", &ROLE_ASSIGNMENT_EXISTS),
     ("RoleAssignmentLimitExceeded", &LIMIT_REACHED),
     ("RoleAssignmentUpdateNotPermitted", &ROLE_ASSIGNMENT_DIFFERS),
-    ("S2SUnauthorized", &PERMISSION_MISSING),
+    ("resyncRequired", &DELTA_TOKEN_DEAD),
+    ("S2SUnauthorized", &REPORTS_PERMISSION_MISSING),
     ("ScopeLocked", &SCOPE_LOCKED),
     ("SubscriptionNotFound", &SUBSCRIPTION_NOT_FOUND),
+    ("syncStateNotFound", &DELTA_TOKEN_DEAD),
+    // Of reports: https://github.com/microsoftgraph/microsoft-graph-docs/issues/5738
+    ("UnknownTenantId", &OFFICE_365_MISSING),
 ];
 
 /// What an Entra error means: the words decide, a number only sharpens what they say.
@@ -321,67 +349,5 @@ fn find(table: &[(&str, &'static Meaning)], key: &str) -> Option<&'static Meanin
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[test]
-    fn meanings_are_distinct_sentences() {
-        let codes: BTreeSet<_> = ALL.iter().map(|m| m.code).collect();
-        let messages: BTreeSet<_> = ALL.iter().map(|m| m.message).collect();
-        assert_eq!((codes.len(), messages.len()), (ALL.len(), ALL.len()));
-        assert!(ALL.iter().all(|m| m.message.ends_with('.')));
-    }
-
-    #[test]
-    fn no_microsoft_code_is_listed_twice() {
-        let numbers: BTreeSet<_> = ENTRA.iter().map(|(n, _)| n).collect();
-        assert_eq!(numbers.len(), ENTRA.len());
-        let codes: BTreeSet<_> = RESOURCE_CODES.iter().map(|(c, _)| c.to_ascii_lowercase()).collect();
-        assert_eq!(codes.len(), RESOURCE_CODES.len());
-    }
-
-    #[test]
-    fn words_decide_and_numbers_sharpen() {
-        let meaning = |error, sub, numbers: &[u32]| entra(400, error, sub, numbers).code;
-        assert_eq!(meaning(Some("invalid_grant"), None, &[70_008]), "GRANT_EXPIRED");
-        assert_eq!(meaning(Some("invalid_grant"), None, &[70_002, 54_005]), "GRANT_ALREADY_USED");
-        assert_eq!(meaning(Some("invalid_grant"), Some("consent_required"), &[1]), "CONSENT_REQUIRED");
-        assert_eq!(meaning(Some("invalid_grant"), Some("basic_action"), &[50_076]), "MFA_REQUIRED");
-        assert_eq!(meaning(Some("invalid_grant"), None, &[999_999]), "GRANT_EXPIRED");
-        assert_eq!(meaning(Some("unauthorized_client"), None, &[7_000_112]), "APPLICATION_DISABLED");
-        assert_eq!(meaning(Some("invalid_request"), None, &[90_002]), "TENANT_NOT_FOUND");
-        assert_eq!(meaning(None, None, &[]), "UNEXPECTED_ANSWER");
-    }
-
-    #[test]
-    fn two_numbers_override_the_word() {
-        assert_eq!(entra(401, Some("invalid_client"), None, &[7_000_229]).code, "CONSENT_WITHDRAWN");
-        assert_eq!(entra(400, Some("invalid_grant"), None, &[50_196]).code, "MICROSOFT_THROTTLED");
-    }
-
-    #[test]
-    fn a_refused_secret_is_never_the_customers_fault() {
-        assert_eq!(entra(401, Some("invalid_client"), None, &[7_000_215]).code, "CLIENT_SECRET_REFUSED");
-        assert_eq!(entra(401, Some("invalid_client"), None, &[700_016]).code, "CLIENT_SECRET_REFUSED");
-    }
-
-    #[test]
-    fn throttling_wins_over_any_code() {
-        assert_eq!(resource(429, Some("OperationNotAllowed")).kind, Kind::Throttled);
-        assert_eq!(resource(429, Some("AuthorizationFailed")).kind, Kind::Throttled);
-        assert_eq!(resource(503, Some("AuthorizationFailed")).kind, Kind::Unavailable);
-        assert_eq!(resource(403, Some("MissingCredentials")).kind, Kind::Unavailable);
-    }
-
-    proptest! {
-        #[test]
-        fn every_answer_means_something(status in 300u16..600, code in proptest::option::of("[A-Za-z_]{0,20}")) {
-            let meaning = resource(status, code.as_deref());
-            prop_assert!(ALL.iter().any(|known| known.code == meaning.code));
-        }
-    }
-}
+#[path = "codes_tests.rs"]
+mod tests;

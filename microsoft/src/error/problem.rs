@@ -124,6 +124,11 @@ fn resource(answer: &Answer<'_>, read: Body) -> MicrosoftError {
         }
         None => Object { code: read.code, message: read.message, ..Object::default() },
     };
+    let is_wrapped = code.as_deref() == Some("UnknownError");
+    let (code, message) = match message.as_deref().filter(|_| is_wrapped).and_then(wrapped) {
+        Some(inner) => (inner.code.or(code), inner.message),
+        None => (code, message),
+    };
     // Resource Graph says `BadRequest` or `RateLimiting` and puts what it means below.
     let inner = details.unwrap_or_default().into_iter().next().unwrap_or_default();
     let message = match (message, inner.message) {
@@ -137,6 +142,10 @@ fn resource(answer: &Answer<'_>, read: Body) -> MicrosoftError {
             &codes::CONDITION_BLOCKED
         }
         found if found == &codes::FORBIDDEN && answer.service == Service::Graph => &codes::PERMISSION_MISSING,
+        // Nothing but a delta query is gone at Graph, whatever it calls that.
+        found if found == &codes::NOT_FOUND && answer.service == Service::Graph && answer.status == 410 => {
+            &codes::DELTA_TOKEN_DEAD
+        }
         found => found,
     };
     let in_the_way = match meaning {
@@ -156,6 +165,14 @@ fn resource(answer: &Answer<'_>, read: Body) -> MicrosoftError {
         obstacles: in_the_way.iter().take(obstacles::MOST).map(|name| redact(name)).collect(),
     };
     MicrosoftError::new(detail, answer.retry_after)
+}
+
+/// The error whose text is the message: <https://github.com/microsoftgraph/microsoft-graph-docs-contrib/issues/5584>.
+fn wrapped(message: &str) -> Option<Object> {
+    match serde_json::from_str::<Body>(message).ok()?.error {
+        Some(Problem::Object(object)) => Some(object),
+        _ => None,
+    }
 }
 
 /// <https://learn.microsoft.com/en-us/entra/identity-platform/claims-challenge>: parameters come in any
@@ -224,12 +241,52 @@ mod tests {
     }
 
     #[test]
+    fn what_the_directory_refuses_is_named_by_what_is_missing() {
+        let graph = |status, code: &str| {
+            let body = format!(
+                r#"{{"error":{{"code":"{code}","message":"m","innerError":{{"date":"2026-01-09T12:00:00"}}}}}}"#
+            );
+            answer(Service::Graph, status, &HeaderMap::new(), body.as_bytes())
+        };
+        let premium = graph(403, "Authentication_RequestFromNonPremiumTenantOrB2CTenant");
+        assert!(matches!(premium, MicrosoftError::LicenceMissing { .. }));
+        assert_eq!(premium.code(), "PREMIUM_LICENCE_MISSING");
+        for code in ["Authentication_MSGraphPermissionMissing", "Authorization_RequestDenied", "UnknownError"]
+        {
+            assert!(matches!(graph(403, code), MicrosoftError::Forbidden { .. }), "{code}");
+            assert_eq!(graph(403, code).code(), "PERMISSION_MISSING", "{code}");
+        }
+        assert!(matches!(graph(403, "MissingCredentials"), MicrosoftError::Unavailable { .. }));
+        assert_eq!(graph(404, "UnknownTenantId").code(), "OFFICE_365_MISSING");
+        for (status, code) in
+            [(410, "resyncRequired"), (410, "syncStateNotFound"), (400, "syncstatenotfound")]
+        {
+            assert!(matches!(graph(status, code), MicrosoftError::DeltaTokenDead { .. }), "{status} {code}");
+        }
+        assert!(matches!(graph(410, "SomethingNew"), MicrosoftError::DeltaTokenDead { .. }));
+        assert!(matches!(arm(410, "{}"), MicrosoftError::NotFound { .. }));
+    }
+
+    #[test]
     fn resource_graphs_inner_message_comes_first() {
         let error = arm(
             400,
             r#"{"error":{"code":"BadRequest","message":"timestamp","details":[{"code":"InvalidQuery","message":"bad column"}]}}"#,
         );
         assert!(error.detail().message.starts_with("bad column"));
+    }
+
+    #[test]
+    fn an_error_in_the_text_of_another_is_the_one_that_counts() {
+        let inner = r#"{\"error\":{\"code\":\"S2SUnauthorized\",\"message\":\"Invalid permission.\"}}"#;
+        let body = format!(r#"{{"error":{{"code":"UnknownError","message":"{inner}"}}}}"#);
+        let error = answer(Service::Graph, 403, &HeaderMap::new(), body.as_bytes());
+        assert_eq!(error.code(), "REPORTS_PERMISSION_MISSING");
+        assert_eq!(error.microsoft_code(), Some("S2SUnauthorized"));
+        assert_eq!(error.detail().message, "Invalid permission.");
+        let body = r#"{"error":{"code":"UnknownError","message":"{\"odd\":1}"}}"#;
+        let error = answer(Service::Graph, 403, &HeaderMap::new(), body.as_bytes());
+        assert_eq!((error.code(), error.microsoft_code()), ("PERMISSION_MISSING", Some("UnknownError")));
     }
 
     #[test]

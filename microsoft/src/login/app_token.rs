@@ -45,6 +45,8 @@ pub struct AppToken {
     pub secret: SecretString,
     /// When it expires.
     pub expires_at: DateTime<Utc>,
+    /// The tenant that it names; none: it names none.
+    pub tenant_id: Option<Uuid>,
     /// The object id of the service principal in the tenant.
     pub principal_id: Uuid,
     /// The application permissions it holds.
@@ -148,6 +150,7 @@ fn read(issued: Issued, tenant: Uuid) -> Result<(AppToken, DateTime<Utc>), Micro
         return Err(MicrosoftError::of(&codes::WRONG_TENANT, "the token is of another tenant"));
     }
     let token = AppToken {
+        tenant_id: claims.tid,
         principal_id: claims.oid.ok_or_else(|| odd("the token names no service principal"))?,
         roles: claims.roles,
         expires_at: issued.expires_at,

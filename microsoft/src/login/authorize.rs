@@ -14,9 +14,20 @@ use super::token::OauthClient;
 use crate::error::codes::{self, Meaning};
 use crate::{Audience, FixableBy, Login};
 
+/// What somebody is asked to sign in for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To let Tenantry act in Azure in their name.
+    Delegation,
+    /// Only to say who they are.
+    Identity,
+}
+
 /// One consent that is about to be asked for.
 #[derive(Clone, Debug)]
 pub struct AuthorizationRequest {
+    /// What for.
+    pub purpose: Purpose,
     /// The tenant to consent for.
     pub tenant: Uuid,
     /// Comes back with the answer and finds the consent again; single use.
@@ -43,7 +54,7 @@ impl Login {
             .set_redirect_uri(RedirectUrl::from_url(self.inner.redirect_uri.clone()));
         let (url, _) = client
             .authorize_url(|| CsrfToken::new(request.state.expose_secret().to_owned()))
-            .add_scopes(self.delegated_scopes().map(Scope::new))
+            .add_scopes(self.scopes(request.purpose).map(Scope::new))
             .add_extra_param("response_mode", "query")
             .add_extra_param("prompt", "select_account")
             .add_extra_param("nonce", request.nonce.expose_secret())
@@ -59,9 +70,10 @@ impl Login {
     }
 
     /// `offline_access` is not among them: what is never asked for is never stored.
-    pub(super) fn delegated_scopes(&self) -> impl Iterator<Item = String> {
-        let arm = format!("{}/user_impersonation", self.resource_name(Audience::Arm));
-        [arm, "openid".to_owned(), "profile".to_owned()].into_iter()
+    pub(super) fn scopes(&self, purpose: Purpose) -> impl Iterator<Item = String> {
+        let arm = || format!("{}/user_impersonation", self.resource_name(Audience::Arm));
+        let delegated = (purpose == Purpose::Delegation).then(arm);
+        delegated.into_iter().chain(["openid".to_owned(), "profile".to_owned()])
     }
 }
 

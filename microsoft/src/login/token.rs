@@ -25,7 +25,7 @@ use uuid::Uuid;
 use super::request;
 use crate::error::codes;
 use crate::http::{Http, Repeat};
-use crate::{Audience, Login, MicrosoftError};
+use crate::{Audience, Login, MicrosoftError, Purpose};
 
 /// oauth2's client with our own reading of the reply.
 pub(crate) type OauthClient<Authorize = EndpointNotSet, Token = EndpointNotSet> = oauth2::Client<
@@ -121,10 +121,12 @@ impl TokenResponse for TokenReply {
 }
 
 impl Login {
-    /// Exchanges the code of a consent for the delegated token. A code is good once, for ten minutes.
+    /// Exchanges the code of a consent for the delegated token; where somebody only said who they are, that token is good
+    /// for nothing. A code is good once, for ten minutes.
     pub async fn exchange_code(
         &self,
         tenant: Uuid,
+        purpose: Purpose,
         code: &SecretString,
         code_verifier: &SecretString,
     ) -> Result<DelegatedGrant, MicrosoftError> {
@@ -136,7 +138,7 @@ impl Login {
         let reply = client
             .exchange_code(AuthorizationCode::new(code.expose_secret().to_owned()))
             .set_pkce_verifier(PkceCodeVerifier::new(code_verifier.expose_secret().to_owned()))
-            .add_extra_param("scope", self.delegated_scopes().collect::<Vec<_>>().join(" "))
+            .add_extra_param("scope", self.scopes(purpose).collect::<Vec<_>>().join(" "))
             .request_async(&endpoint)
             .await
             .map_err(unwrap_error)?;

@@ -3,6 +3,8 @@
 //! <https://learn.microsoft.com/en-us/entra/identity-platform/id-token-claims-reference>,
 //! <https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation>.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Validation, decode, decode_header};
@@ -30,6 +32,11 @@ pub struct Identity {
     pub object_id: Option<Uuid>,
     /// What the person is called.
     pub name: Option<String>,
+    /// The roles that the person has in the whole tenant, by their templates. None: the token does not say, since the app
+    /// registration does not ask for it (`groupMembershipClaims`).
+    ///
+    /// <https://learn.microsoft.com/en-us/entra/identity-platform/access-token-claims-reference>
+    pub directory_roles: Option<BTreeSet<Uuid>>,
     /// When the token was issued.
     pub issued_at: DateTime<Utc>,
 }
@@ -77,6 +84,7 @@ struct Claims {
     tid: Option<Uuid>,
     oid: Option<Uuid>,
     name: Option<String>,
+    wids: Option<BTreeSet<Uuid>>,
     nonce: Option<String>,
     azp: Option<String>,
     exp: i64,
@@ -144,6 +152,7 @@ fn verify(
         tenant_id: claims.tid,
         object_id,
         name: claims.name,
+        directory_roles: claims.wids,
         issued_at: timestamp(claims.iat.or(claims.nbf).unwrap_or_default())?,
     })
 }

@@ -35,7 +35,9 @@ fn bucket_remaining(lane: Lane, headers: &HeaderMap) -> Option<u32> {
         Budget::ArmReads => &["reads", "global-reads", "resource-requests"],
         Budget::ArmWrites => &["writes", "global-writes"],
         Budget::ArmDeletes => &["deletes", "global-deletes"],
-        Budget::Login | Budget::Graph | Budget::ResourceGraph | Budget::Consumption => &[],
+        Budget::Login | Budget::Graph | Budget::Report(_) | Budget::ResourceGraph | Budget::Consumption => {
+            &[]
+        }
     };
     names.iter().filter_map(|name| number(headers, &format!("x-ms-ratelimit-remaining-{scope}-{name}"))).min()
 }

@@ -8,6 +8,7 @@ use super::Budget;
 use super::bucket::Bucket;
 use super::headers::Reading;
 use super::moment::Moment;
+use super::report_window::ReportWindow;
 use super::window::Window;
 
 /// Lanes unused for so long have full budgets again, so forgetting them loses nothing.
@@ -33,6 +34,7 @@ pub(super) struct State {
 enum Gauge {
     Bucket(Bucket),
     Window(Window),
+    ReportWindow(ReportWindow),
 }
 
 /// One call that was let through.
@@ -60,6 +62,7 @@ impl State {
             // No figure is published either; a key is checked once a day.
             Budget::Consumption => Gauge::Bucket(Bucket::new(20.0, 0.5, now)),
             Budget::ResourceGraph => Gauge::Window(Window::default()),
+            Budget::Report(_) => Gauge::ReportWindow(ReportWindow::default()),
         };
         Self { gauge, under_way: Vec::new(), taken: 0, blocked_until: None, used_at: now }
     }
@@ -94,6 +97,10 @@ impl State {
                 window.take(now).map_err(|until| until.since(now))?;
                 Duration::ZERO
             }
+            Gauge::ReportWindow(window) => {
+                window.take(now).map_err(|until| until.since(now))?;
+                Duration::ZERO
+            }
         };
         self.used_at = now;
         self.under_way.retain(|(_, at)| now.since(*at) < LONGEST_CALL);
@@ -125,6 +132,8 @@ impl State {
         match &mut self.gauge {
             Gauge::Bucket(bucket) => bucket.learn(now, remaining, others),
             Gauge::Window(window) => window.learn(ticket.sent, now, remaining, resets_after, others),
+            // No answer says what is left.
+            Gauge::ReportWindow(_) => {}
         }
     }
 
@@ -136,6 +145,8 @@ impl State {
         match &mut self.gauge {
             Gauge::Bucket(bucket) => bucket.refused(now, until),
             Gauge::Window(window) => window.exhausted(until),
+            // What was asked for stays counted, and that the lane is closed is all there is to know.
+            Gauge::ReportWindow(_) => {}
         }
     }
 
@@ -149,6 +160,7 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ReportKind;
 
     const NOW: Duration = Duration::ZERO;
 
@@ -208,7 +220,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_what_is_read() {
-        for budget in [Budget::ArmReads, Budget::ResourceGraph] {
+        for budget in [Budget::ArmReads, Budget::ResourceGraph, Budget::Report(ReportKind::Mailbox)] {
             let mut state = State::new(budget, start());
             let ticket = state.take(start(), NOW).expect("a full budget");
             state.take(start(), NOW).expect("a full budget");

@@ -150,6 +150,20 @@ async fn together_they_take_what_there_is_and_no_more() {
 }
 
 #[tokio::test]
+async fn together_they_ask_for_a_report_as_often_as_one_may() {
+    for [one, other] in both() {
+        let lane = lane(Budget::Report(ReportKind::Mailbox));
+        for number in 0..14 {
+            let throttle = if number % 2 == 0 { &one } else { &other };
+            drop(now(throttle, lane).await.expect("a request"));
+        }
+
+        assert!(is_closed(&one, lane).await && is_closed(&other, lane).await);
+        assert!(now(&one, Lane { budget: Budget::Report(ReportKind::Site), ..lane }).await.is_ok());
+    }
+}
+
+#[tokio::test]
 async fn who_gave_up_is_not_under_way() {
     for [one, other] in both() {
         let lane = lane(Budget::ArmReads);

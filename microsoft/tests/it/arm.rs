@@ -54,6 +54,7 @@ async fn pages_are_followed_to_the_last_even_over_an_empty_one() {
 async fn a_link_to_another_host_gets_no_token() {
     let elsewhere = Server::start(|_, _, _| json(200, "", r#"{"value":[]}"#)).await;
     let link = elsewhere.client().login().authorization_url(&microsoft::AuthorizationRequest {
+        purpose: microsoft::Purpose::Delegation,
         tenant: TENANT,
         state: "s".into(),
         nonce: "n".into(),

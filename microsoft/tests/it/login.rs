@@ -9,10 +9,11 @@ use uuid::Uuid;
 
 use crate::server::{Answer, Server, json};
 
-const TENANT: Uuid = Uuid::from_u128(1);
+pub const TENANT: Uuid = Uuid::from_u128(1);
 const PRINCIPAL: Uuid = Uuid::from_u128(8);
 
-fn token() -> Answer {
+/// A token of the app.
+pub fn token() -> Answer {
     let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
     let claims = format!(r#"{{"oid":"{PRINCIPAL}","tid":"{TENANT}","roles":["User.Read.All"]}}"#);
     let token = format!("{}.{}.{}", part(r#"{"alg":"RS256"}"#), part(&claims), part("x"));
@@ -85,8 +86,15 @@ async fn a_code_is_sent_once_whatever_happens() {
         let server = Server::start(move |_, _, _| answer()).await;
 
         let exchange = server.client();
-        let result =
-            exchange.login().exchange_code(TENANT, &"the-code".into(), &Login::new_code_verifier()).await;
+        let result = exchange
+            .login()
+            .exchange_code(
+                TENANT,
+                microsoft::Purpose::Delegation,
+                &"the-code".into(),
+                &Login::new_code_verifier(),
+            )
+            .await;
 
         assert!(matches!(result, Err(MicrosoftError::Unavailable { .. })));
         assert_eq!(server.received().len(), 1);
@@ -101,8 +109,12 @@ async fn a_code_becomes_a_token_without_a_refresh_token() {
     .await;
     let verifier = Login::new_code_verifier();
 
-    let grant =
-        server.client().login().exchange_code(TENANT, &"the-code".into(), &verifier).await.expect("a grant");
+    let grant = server
+        .client()
+        .login()
+        .exchange_code(TENANT, microsoft::Purpose::Delegation, &"the-code".into(), &verifier)
+        .await
+        .expect("a grant");
 
     assert_eq!(grant.access_token.expose_secret(), "a");
     assert_eq!(grant.expires_at.timestamp(), 4771);
@@ -116,6 +128,7 @@ async fn a_code_becomes_a_token_without_a_refresh_token() {
 async fn the_authorization_url_asks_for_no_more_than_it_needs() {
     let server = Server::start(|_, _, _| Answer::Cut).await;
     let url = server.client().login().authorization_url(&AuthorizationRequest {
+        purpose: microsoft::Purpose::Delegation,
         tenant: TENANT,
         state: "st/ate".into(),
         nonce: "nonce".into(),

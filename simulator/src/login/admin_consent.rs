@@ -13,9 +13,6 @@ use crate::server::Incoming;
 use crate::state::{State, lock};
 use crate::tokens::Audience;
 
-/// Who may grant an app something for the whole tenant.
-const ADMINISTRATORS: [&str; 3] = ["owner", "user-access-administrator", "member"];
-
 /// Which of the two ways it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Version {
@@ -52,7 +49,7 @@ pub(super) fn decide(state: &State, tenant: &str, incoming: &Incoming, version: 
         Err(refusal) => return refusal,
     };
     match decision {
-        Decision::Accept if !ADMINISTRATORS.contains(&user.key) => trouble(
+        Decision::Accept if !user.is_administrator() => trouble(
             90_094,
             "Need admin approval. Tenantry needs permission to access resources in your organization that only \
              an admin can grant.",

@@ -190,12 +190,16 @@ fn redeem(state: &State, tenant: &str, form: &Form, has_origin: bool) -> Result<
     };
     let (access_token, lifetime) = access_token(state, &resource, &subject);
     let now = state.now().timestamp();
-    let id_token = state.keys.sign(&json!({
+    let mut id_claims = json!({
         "aud": client_id, "iss": format!("{}/{tenant_id}/v2.0", state.base_url()),
         "iat": now, "nbf": now, "exp": now + 3_600, "nonce": issued.nonce, "oid": issued.user,
         "sub": Uuid::new_v5(&client_id, issued.user.as_bytes()), "tid": tenant_id,
         "name": issued.user_name, "ver": "2.0", "uti": Uuid::new_v4().simple().to_string(),
-    }));
+    });
+    if let Some(roles) = lock(&state.directory).directory_roles(issued.user) {
+        id_claims["wids"] = json!(roles);
+    }
+    let id_token = state.keys.sign(&id_claims);
     Ok(Reply::json(
         200,
         &json!({

@@ -93,6 +93,12 @@ impl Simulator {
         }
     }
 
+    /// Identity tokens do not say any more which roles people have in the whole tenant: the app registration does not ask
+    /// for it.
+    pub fn tell_no_roles(&self) {
+        lock(&self.state.directory).tells_roles = false;
+    }
+
     /// Lets people sign in with an account of the other tenant, whichever one was asked for.
     pub fn sign_in_elsewhere(&self) {
         lock(&self.state.directory).signs_in_at = Some(self.state.world.other_tenant_id);

@@ -13,19 +13,21 @@ use async_graphql::{Request, Variables};
 use chrono::TimeDelta;
 use entity::access_token::{AccessScope, AccessScopes};
 use entity::member::Role;
+use entity::office::{feed, group};
 use entity::operation::State;
-use entity::{owner_link, subscription};
+use entity::{owner_link, subscription, tenant};
 use futures::StreamExt;
 use migration::wall;
 use sea_orm::{ActiveModelTrait, ConnectionTrait};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::office::directory::{Directory, GRANTED};
 use super::stage::{Given, Stage};
 use table::{Case, table};
 
 /// What it takes to see each kind of node, by how its ids begin.
-const NODES: [(&str, Permission); 15] = [
+const NODES: [(&str, Permission); 18] = [
     ("organization", Permission::KnowOneself),
     ("member", Permission::ReadMembers),
     ("tenant", Permission::ReadInventory),
@@ -41,6 +43,9 @@ const NODES: [(&str, Permission); 15] = [
     ("changeSet", Permission::ReadInventory),
     ("tagWrite", Permission::ReadInventory),
     ("tagName", Permission::ReadInventory),
+    ("officeUser", Permission::ReadReports),
+    ("officeGroup", Permission::ReadReports),
+    ("report", Permission::ReadReports),
 ];
 
 /// Something of every kind in an organization of its own, and the ids of it by kind.
@@ -68,6 +73,7 @@ async fn world(stage: &Stage) -> Result<(Viewer, BTreeMap<&'static str, String>)
     stage.database.execute_unprepared("update tag_write set outcome = 'CONFLICT'").await?;
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let asked = |list: &str| data[list]["nodes"][0]["id"].as_str().unwrap_or_default().to_owned();
+    let office = office(stage, viewer, &tenant).await?;
     let ids = BTreeMap::from([
         ("organization", format!("organization:{}", viewer.organization_id)),
         ("member", format!("member:{}", colleague.member_id)),
@@ -85,7 +91,24 @@ async fn world(stage: &Stage) -> Result<(Viewer, BTreeMap<&'static str, String>)
         ("tagName", text(&decided["changeTagName"]["tagNameSetting"]["id"])),
         ("tagWrite", text(&planned["writes"]["nodes"][0]["id"])),
     ]);
-    Ok((viewer, ids))
+    Ok((viewer, ids.into_iter().chain(office).collect()))
+}
+
+/// A user, a group and a report of a tenant.
+async fn office(
+    stage: &Stage,
+    viewer: Viewer,
+    tenant: &tenant::Model,
+) -> Result<[(&'static str, String); 3]> {
+    let directory = Directory::of(stage, viewer, tenant.clone(), Some(&GRANTED)).await?;
+    let user = directory.user("ada", |_| ()).await?;
+    let group = directory.group("crew", group::Kind::Security, 0).await?;
+    let report = directory.report(feed::Kind::Sites, 180, directory.ago(2), None, &[]).await?;
+    Ok([
+        ("officeUser", format!("office-user:{}", user.id)),
+        ("officeGroup", format!("office-group:{}", group.id)),
+        ("report", format!("report:{}", report.id)),
+    ])
 }
 
 /// An open owner link.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use api::Services;
-use api::consent::{Asking, Returned, ask, receive, visit};
+use api::consent::{Asking, Received, Returned, ask, receive, visit};
 use entity::audit_event::{Actor, Author};
 use entity::consent::Closed;
 use entity::{Owned, Work, consent, operation, subscription};
@@ -141,8 +141,9 @@ impl Asked {
             browser: Some(browser.expose_secret().into()),
             ..Returned::default()
         };
-        let page = receive(&self.services, returned).await;
-        Ok(usize::from(page.status == 200))
+        let received = receive(&self.services, returned).await;
+        let is_taken = matches!(received, Received::Page(page) if page.status == 200);
+        Ok(usize::from(is_taken))
     }
 
     /// None: the subscriptions are not known yet.

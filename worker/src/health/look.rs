@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::{Finding, reasons};
 use crate::access::telling_action;
 use crate::context::Context;
-use crate::failures;
+use crate::{failures, office};
 
 /// How long before our client secret expires that is told.
 const WARNING: TimeDelta = TimeDelta::days(30);
@@ -209,7 +209,8 @@ async fn granted(
 }
 
 async fn is_any_granted(context: &Context, tenant: &tenant::Model) -> Result<bool, DbErr> {
-    Ok(with_access(tenant).one(&context.database).await?.is_some())
+    Ok(with_access(tenant).one(&context.database).await?.is_some()
+        || office::is_connected(context, tenant).await?)
 }
 
 fn with_access(tenant: &tenant::Model) -> sea_orm::Select<subscription::Entity> {

@@ -1,4 +1,5 @@
-//! Deletes the inventory of a disconnected tenant: resources, subscriptions and what is known of their roles.
+//! Deletes the inventory of a disconnected tenant: resources, subscriptions and what is known of their roles, and what was
+//! read of Office 365.
 //!
 //! What Tenantry created in Azure and could not remove is remembered with its subscription until it is removed:
 //! forgotten, nobody could.
@@ -7,7 +8,7 @@ use chrono::{DateTime, Utc};
 use entity::audit_event::{Action, Actor, Author, ObjectKind, Record};
 use entity::role_assignment::{self, Origin};
 use entity::tenant::{self, State};
-use entity::{Owned, resource, resource_change, subscription, tag_write};
+use entity::{Owned, office, resource, resource_change, subscription, tag_write};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, PaginatorTrait, QueryFilter,
     QueryOrder, QuerySelect, QueryTrait, Set, Unchanged,
@@ -67,6 +68,7 @@ impl Job for DeleteInventory {
         for subscription_id in subscriptions {
             while self.delete_some(context, subscription_id).await? {}
         }
+        while self.delete_some_of_office(context).await? {}
         self.end(context).await?;
         Ok(())
     }
@@ -78,15 +80,15 @@ impl Job for DeleteInventory {
     }
 }
 
-/// Deletes some rows of a table that are of one subscription.
+/// Deletes some rows of a table that are of one subscription, or of one tenant.
 async fn delete_batch<E: Owned>(
     transaction: &DatabaseTransaction,
     organization_id: Uuid,
-    subscription: E::Column,
-    subscription_id: Uuid,
+    of: E::Column,
+    of_id: Uuid,
     id: E::Column,
 ) -> Result<u64, DbErr> {
-    let some = E::owned_by(organization_id).filter(subscription.eq(subscription_id));
+    let some = E::owned_by(organization_id).filter(of.eq(of_id));
     let some = some.select_only().column(id).limit(BATCH).into_query();
     Ok(E::delete_many().filter(id.in_subquery(some)).exec(transaction).await?.rows_affected)
 }
@@ -144,6 +146,38 @@ impl DeleteInventory {
             Resource::Id,
         );
         resources.await
+    }
+
+    /// Deletes a batch of what was read of Office 365. False: nothing is left of it.
+    async fn delete_some_of_office(&self, context: &Context) -> Result<bool, DbErr> {
+        let transaction = transaction::begin(&context.database).await?;
+        if self.lock(&transaction).await?.is_none() {
+            return Ok(false);
+        }
+        macro_rules! of_each {
+            ($($table:ident),*) => {
+                $({
+                    let (of, id) = (office::$table::Column::TenantId, office::$table::Column::Id);
+                    let (organization_id, tenant_id) = (self.organization_id, self.tenant_id);
+                    if delete_batch::<office::$table::Entity>(&transaction, organization_id, of, tenant_id, id).await? > 0 {
+                        transaction.commit().await?;
+                        return Ok(true);
+                    }
+                })*
+            };
+        }
+        of_each!(
+            report_row,
+            report,
+            active_users,
+            membership,
+            group,
+            assigned_licence,
+            purchased_licence,
+            user,
+            feed
+        );
+        Ok(false)
     }
 
     async fn delete_subscription(

@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::job::{Job, JobError};
 use crate::jobs::{CheckEnrollmentKey, CheckTenant, DeleteInventory};
 use crate::queue::When;
-use crate::{operations, schedule, window};
+use crate::{office, operations, schedule, window};
 
 /// One sweep over every organization. Several workers ask for it; one at a time runs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -38,6 +38,7 @@ impl Job for Sweep {
         context.queue.push_many(&checks, When::default()).await?;
         ring_for_tenants(context).await?;
         schedule::begin_due(context).await?;
+        office::begin_due(context).await?;
         session::Entity::forget(context.clock.now()).exec(&context.database).await?;
         Ok(())
     }

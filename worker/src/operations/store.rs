@@ -62,6 +62,8 @@ async fn subscriptions(
     let wanted = match &request.work {
         // These look for them themselves.
         Work::Onboard { .. } | Work::Disconnect { .. } | Work::Hold => return Ok(Vec::new()),
+        // It is about none.
+        Work::LoadOffice => return Ok(Vec::new()),
         Work::ApplyChangeSet { change_set_id } => {
             of_tenant.filter(subscription::Column::Id.in_subquery(tag_write::written_in(*change_set_id)))
         }

@@ -48,7 +48,11 @@ async fn aim(context: &Context, operation: &operation::Model) -> Result<Option<A
     let level = match operation.work() {
         Work::Onboard { .. } => return Ok(Some(Aim::Onboard)),
         Work::ChangeAccess { level, .. } => level,
-        Work::Scan | Work::Disconnect { .. } | Work::ApplyChangeSet { .. } | Work::Hold => {
+        Work::Scan
+        | Work::Disconnect { .. }
+        | Work::ApplyChangeSet { .. }
+        | Work::Hold
+        | Work::LoadOffice => {
             return Ok(None);
         }
     };

@@ -84,6 +84,10 @@ async fn start(ctx: &Context<'_>, input: &StartConsentInput) -> Outcome<(consent
             let work = if input.hold_window { Work::Hold } else { Work::ONBOARD };
             crate::consent::start(scope.services, viewer, origin, &input.tenant, work).await
         }
+        ConsentKind::Office365 => {
+            let (viewer, origin) = (&scope.viewer, scope.origin);
+            crate::consent::start(scope.services, viewer, origin, &input.tenant, Work::LoadOffice).await
+        }
     };
     let error = match started {
         Ok(started) => return Ok(Ok(started)),

@@ -26,6 +26,9 @@ pub enum ConsentWorkKind {
     ApplyChangeSet,
     /// Nothing yet: its window is held open for what members ask for.
     Hold,
+    /// Reads users, groups and reports of Office 365.
+    #[graphql(name = "LOAD_OFFICE_365")]
+    LoadOffice365,
 }
 
 /// What a consent begins once it is granted.
@@ -41,7 +44,11 @@ const SHOWN: usize = 100;
 fn all(work: &Work) -> &[Uuid] {
     match work {
         Work::Onboard { subscriptions } | Work::ChangeAccess { subscriptions, .. } => subscriptions,
-        Work::Scan | Work::Disconnect { .. } | Work::ApplyChangeSet { .. } | Work::Hold => &[],
+        Work::Scan
+        | Work::Disconnect { .. }
+        | Work::ApplyChangeSet { .. }
+        | Work::Hold
+        | Work::LoadOffice => &[],
     }
 }
 
@@ -63,6 +70,7 @@ impl ConsentWork<'_> {
             Work::Disconnect { .. } => ConsentWorkKind::Disconnect,
             Work::ApplyChangeSet { .. } => ConsentWorkKind::ApplyChangeSet,
             Work::Hold => ConsentWorkKind::Hold,
+            Work::LoadOffice => ConsentWorkKind::LoadOffice365,
         }
     }
 

@@ -180,6 +180,9 @@ impl Reset<'_> {
             self.put(StepState::Assigning, elevated).await?;
             return self.put(StepState::Writing, undone).await;
         }
+        if self.operation.kind == Kind::LoadOffice {
+            return worker::office::again(self.transaction, self.operation, self.now).await;
+        }
         if self.operation.kind == Kind::ChangeAccess {
             let done = [StepOutcome::Changed, StepOutcome::Unchanged];
             self.put(StepState::Scanning, Condition::all().add(Step::Outcome.is_in(done))).await?;

@@ -32,7 +32,7 @@ pub fn cut<I, T>(
     })?;
     let place = |position: &Position| match &position.key {
         Key::Text(text) => (text.clone(), position.id),
-        Key::Moment(_) | Key::Number(_) | Key::Id(_) => (String::new(), position.id),
+        Key::Moment(_) | Key::Day(_) | Key::Number(_) | Key::Id(_) => (String::new(), position.id),
     };
     let from = window
         .after

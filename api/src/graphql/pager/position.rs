@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use sea_orm::sea_query::Expr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -21,6 +21,8 @@ pub enum Key {
     Text(String),
     /// A moment.
     Moment(DateTime<Utc>),
+    /// A day.
+    Day(NaiveDate),
     /// A number.
     Number(i64),
     /// An id.
@@ -33,6 +35,7 @@ impl Key {
         match self {
             Self::Text(text) => !text.contains('\0'),
             Self::Moment(moment) => (0..=LAST_MOMENT).contains(&moment.timestamp()),
+            Self::Day(day) => (1..=9999).contains(&day.year()),
             Self::Number(_) | Self::Id(_) => true,
         }
     }
@@ -43,6 +46,7 @@ impl From<Key> for Expr {
         match key {
             Key::Text(text) => Self::val(text),
             Key::Moment(moment) => Self::val(moment),
+            Key::Day(day) => Self::val(day),
             Key::Number(number) => Self::val(number),
             Key::Id(id) => Self::val(id),
         }
@@ -98,6 +102,8 @@ mod tests {
             "[^\\x00]{0,40}".prop_map(Key::Text),
             (0..=LAST_MOMENT, 0_u32..1_000_000_000)
                 .prop_map(|(seconds, nanos)| Key::Moment(DateTime::from_timestamp(seconds, nanos).unwrap())),
+            (0..=2_000_000_u32)
+                .prop_map(|days| Key::Day(NaiveDate::default() + chrono::Days::new(days.into()))),
             any::<i64>().prop_map(Key::Number),
             any::<u128>().prop_map(|id| Key::Id(Uuid::from_u128(id))),
         ]
@@ -123,7 +129,9 @@ mod tests {
     fn what_a_database_would_choke_on_is_no_position() {
         let id = Uuid::from_u128(1);
         let never = DateTime::<Utc>::MAX_UTC;
-        for key in [Key::Text("a\0b".to_owned()), Key::Moment(never), Key::Moment(DateTime::<Utc>::MIN_UTC)] {
+        let moments = [Key::Moment(never), Key::Moment(DateTime::<Utc>::MIN_UTC)];
+        let days = [Key::Day(NaiveDate::MAX), Key::Day(NaiveDate::MIN)];
+        for key in [Key::Text("a\0b".to_owned())].into_iter().chain(moments).chain(days) {
             assert_eq!(Position::read(&Position { key, id }.write("name"), "name"), None);
         }
     }

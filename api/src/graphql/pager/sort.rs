@@ -1,7 +1,7 @@
 //! In which order a list is read, and what lies ahead of and behind a position in it.
 
 use async_graphql::{Enum, Result};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, EntityTrait, Order};
 use uuid::Uuid;
@@ -27,6 +27,8 @@ pub enum KeyOf<M> {
     Text(fn(&M) -> String),
     /// A moment.
     Moment(fn(&M) -> DateTime<Utc>),
+    /// A day.
+    Day(fn(&M) -> NaiveDate),
     /// A number.
     Number(fn(&M) -> i64),
     /// An id.
@@ -62,6 +64,7 @@ impl<M> Sort<M> {
                 (&self.key, key),
                 (KeyOf::Text(_), Key::Text(_))
                     | (KeyOf::Moment(_), Key::Moment(_))
+                    | (KeyOf::Day(_), Key::Day(_))
                     | (KeyOf::Number(_), Key::Number(_))
                     | (KeyOf::Id(_), Key::Id(_))
             )
@@ -77,6 +80,7 @@ impl<M> Sort<M> {
         let key = match self.key {
             KeyOf::Text(of) => Key::Text(of(row)),
             KeyOf::Moment(of) => Key::Moment(of(row)),
+            KeyOf::Day(of) => Key::Day(of(row)),
             KeyOf::Number(of) => Key::Number(of(row)),
             KeyOf::Id(of) => Key::Id(of(row)),
         };

@@ -13,14 +13,14 @@ use crate::error::ErrorCode;
 use crate::graphql::scalars::DateTime;
 use crate::graphql::scope::Scope;
 
-/// Whether a resource is still there.
+/// Whether something is still there.
 #[derive(Enum, Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[graphql(name = "Presence")]
 pub enum Presence {
     /// It is there.
     #[default]
     Present,
-    /// A complete scan no longer saw it.
+    /// It is there no longer: a complete scan, or a full round of a directory, did not see it.
     Deleted,
     /// Either.
     Any,

@@ -1,5 +1,6 @@
 //! One case for each root field of the schema: what it takes, and what a stranger sees.
 
+mod office;
 mod tags;
 
 use api::permission::Permission;
@@ -57,6 +58,7 @@ pub fn table() -> Vec<Case> {
     cases.extend(mutations_of_consents());
     cases.extend(mutations_of_access());
     cases.extend(tags::cases());
+    cases.extend(office::cases());
     cases.extend(live_queries());
     cases
 }
