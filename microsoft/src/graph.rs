@@ -32,12 +32,8 @@ pub struct Graph {
 }
 
 impl Graph {
-    pub(crate) fn new(link: Link, client_id: String) -> Self {
-        Self { link, client_id, report_hosts: ReportHosts::default() }
-    }
-
-    pub(crate) fn with_report_hosts(self, report_hosts: ReportHosts) -> Self {
-        Self { report_hosts, ..self }
+    pub(crate) fn new(link: Link, client_id: String, report_hosts: ReportHosts) -> Self {
+        Self { link, client_id, report_hosts }
     }
 
     async fn get<T>(&self, tenant: Uuid, path_and_query: &str) -> Result<T, MicrosoftError>

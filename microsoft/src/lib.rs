@@ -94,6 +94,8 @@ pub struct Settings {
     pub graph_url: Url,
     /// Azure's EA reporting service: `https://consumption.azure.com`.
     pub consumption_url: Url,
+    /// The hosts on which usage reports are handed out.
+    pub report_hosts: ReportHosts,
     /// The id of Tenantry's app registration.
     pub client_id: String,
     /// The value of its client secret.
@@ -130,22 +132,15 @@ impl Microsoft {
         let arm_base = Base::new(&settings.arm_url)?;
         let graph_base = Base::new(&settings.graph_url)?;
         let consumption = Consumption::new(http.clone(), Base::new(&settings.consumption_url)?);
-        let client_id = settings.client_id.clone();
+        let (client_id, report_hosts) = (settings.client_id.clone(), settings.report_hosts.clone());
         let login = Login::new(settings, http.clone())?;
         let link = |service, audience, base| Link::new(http.clone(), login.clone(), service, audience, base);
         Ok(Self {
             arm: Arm::new(link(Service::Arm, Audience::Arm, arm_base)),
-            graph: Graph::new(link(Service::Graph, Audience::Graph, graph_base), client_id),
+            graph: Graph::new(link(Service::Graph, Audience::Graph, graph_base), client_id, report_hosts),
             consumption,
             login,
         })
-    }
-
-    /// The same client with other hosts on which reports may be handed out than Microsoft's.
-    #[must_use]
-    pub fn with_report_hosts(mut self, hosts: ReportHosts) -> Self {
-        self.graph = self.graph.with_report_hosts(hosts);
-        self
     }
 
     /// Entra ID: consents, tokens, tenants.

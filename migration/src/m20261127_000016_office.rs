@@ -108,7 +108,7 @@ fn connection() -> TableCreateStatement {
         .col(json("permissions"))
         .col(moment("permissions_read_at"))
         .col(flag("conceals_names"))
-        .col(moment("next_load_at").not_null())
+        .col(moment("next_load_at"))
         .col(moment("created_at").not_null());
     belongs_to(&mut table, "office_connection", "member_id", "member");
     table

@@ -65,6 +65,14 @@ pub struct Settings {
     /// Where Azure's EA reporting service is.
     #[arg(long, env = "MICROSOFT_CONSUMPTION_URL", default_value = "https://consumption.azure.com")]
     microsoft_consumption_url: String,
+    /// The hosts on which Microsoft hands out usage reports, parted by commas; a `*` stands for a part of a name.
+    #[arg(
+        long,
+        env = "MICROSOFT_REPORT_HOSTS",
+        value_delimiter = ',',
+        default_value = microsoft::ReportHosts::MICROSOFTS
+    )]
+    microsoft_report_hosts: Vec<String>,
     #[command(flatten)]
     sign_in: SignInSettings,
     /// Origins of front ends that may call the api from a browser, parted by commas.
@@ -230,6 +238,7 @@ impl Settings {
                 arm_url,
                 graph_url,
                 consumption_url: consumption_url?,
+                report_hosts: microsoft::ReportHosts::new(self.microsoft_report_hosts),
                 client_id,
                 client_secret,
                 redirect_uri,

@@ -131,6 +131,7 @@ fn configuration(arguments: &DemoArguments, simulator: &Simulator) -> anyhow::Re
             arm_url: cloud.clone(),
             graph_url: cloud.clone(),
             consumption_url: cloud.clone(),
+            report_hosts: microsoft::ReportHosts::default(),
             client_id: client_id.clone(),
             client_secret: SecretString::from(simulator.client_secret()),
             redirect_uri: callback(&public_url),

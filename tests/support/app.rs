@@ -329,6 +329,7 @@ pub fn settings(simulator: &Simulator, public_url: &Url) -> Result<microsoft::Se
         arm_url: cloud.clone(),
         graph_url: cloud.clone(),
         consumption_url: cloud,
+        report_hosts: microsoft::ReportHosts::default(),
         client_id: simulator.client_id().to_string(),
         client_secret: SecretString::from(simulator.client_secret()),
         redirect_uri: public_url.join("consent/callback")?,

@@ -174,6 +174,7 @@ fn settings(cloud: &Cloud) -> Result<microsoft::Settings> {
         arm_url: cloud.base_url.clone(),
         graph_url: cloud.base_url.clone(),
         consumption_url: cloud.base_url.clone(),
+        report_hosts: microsoft::ReportHosts::default(),
         client_id: cloud.client_id.clone(),
         client_secret: cloud.client_secret.clone(),
         redirect_uri: Url::parse("http://127.0.0.1/consent/callback")?,

@@ -7,6 +7,7 @@ mod reports;
 mod round;
 mod rows;
 mod schedule;
+mod seen;
 mod users;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -28,7 +29,8 @@ const EVERY: TimeDelta = TimeDelta::days(1);
 
 /// Whether a tenant is connected to Office 365.
 pub(crate) async fn is_connected(context: &Context, tenant: &tenant::Model) -> Result<bool, DbErr> {
-    Ok(connection(&context.database, tenant.organization_id, tenant.id).await?.is_some())
+    let found = connection(&context.database, tenant.organization_id, tenant.id).await?;
+    Ok(found.is_some_and(|connection| connection.is_connected()))
 }
 
 async fn connection(
@@ -56,7 +58,7 @@ pub async fn connect(
         permissions: Set(None),
         permissions_read_at: Set(None),
         conceals_names: Set(None),
-        next_load_at: Set(now + EVERY + jitter(tenant.id)),
+        next_load_at: Set(Some(now + EVERY + jitter(tenant.id))),
         created_at: Set(now),
     };
     let known = OnConflict::column(connection::Column::TenantId)
@@ -69,9 +71,10 @@ pub async fn connect(
         .map(drop)
 }
 
-/// Nothing of Office 365 is read of a tenant any more.
+/// Nothing of Office 365 is read of a tenant any more; what was read is kept.
 pub(crate) async fn disconnect(database: &impl ConnectionTrait, tenant: &tenant::Model) -> Result<(), DbErr> {
-    connection::Entity::delete_many()
+    connection::Entity::update_many()
+        .set(connection::ActiveModel { next_load_at: Set(None), ..Default::default() })
         .filter(connection::Column::OrganizationId.eq(tenant.organization_id))
         .filter(connection::Column::TenantId.eq(tenant.id))
         .exec(database)

@@ -1,5 +1,6 @@
 //! A tenant: a Microsoft Entra tenant that the organization connected.
 
+mod begin;
 mod check_tenant;
 mod disconnect_tenant;
 mod health;

@@ -1,4 +1,4 @@
-//! `/export/office/{rows}`: users, groups, inactive users, mailboxes, OneDrives and sites of a tenant as CSV.
+//! `/export/office/{rows}`: users, groups, inactive users, mailboxes, `OneDrives` and sites of a tenant as CSV.
 
 mod cell;
 mod file;

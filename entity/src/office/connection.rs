@@ -38,13 +38,18 @@ pub struct Model {
     pub permissions_read_at: Option<DateTimeUtc>,
     /// Whether the tenant conceals names in its reports, by its setting; none: the setting may not be read.
     pub conceals_names: Option<bool>,
-    /// When it is loaded by itself the next time.
-    pub next_load_at: DateTimeUtc,
+    /// When it is loaded by itself the next time; none: the tenant was disconnected, and what was read before is kept.
+    pub next_load_at: Option<DateTimeUtc>,
     /// When it was made.
     pub created_at: DateTimeUtc,
 }
 
 impl Model {
+    /// Whether more may be read.
+    pub fn is_connected(&self) -> bool {
+        self.next_load_at.is_some()
+    }
+
     /// Whether the service principal holds a permission, as far as is known.
     pub fn may(&self, permission: &str) -> bool {
         self.permissions.as_ref().is_some_and(|held| held.has(permission))

@@ -34,10 +34,10 @@ pub enum Kind {
     /// The storage of each mailbox.
     #[sea_orm(string_value = "MAILBOXES")]
     Mailboxes,
-    /// The storage of each user's OneDrive.
+    /// The storage of each user's `OneDrive`.
     #[sea_orm(string_value = "ONEDRIVES")]
     Onedrives,
-    /// The storage of each SharePoint site.
+    /// The storage of each `SharePoint` site.
     #[sea_orm(string_value = "SITES")]
     Sites,
     /// What each user did in Teams over a period.

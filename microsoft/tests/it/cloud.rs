@@ -35,6 +35,7 @@ impl Cloud {
             arm_url: base.clone(),
             graph_url: base.clone(),
             consumption_url: base,
+            report_hosts: microsoft::ReportHosts::default(),
             client_id: simulator.client_id().to_string(),
             client_secret: simulator.client_secret().into(),
             redirect_uri: redirect_uri(),

@@ -93,6 +93,7 @@ fn client(simulator: &Simulator, seconds: &Arc<AtomicI64>) -> Microsoft {
         arm_url: base.clone(),
         graph_url: base.clone(),
         consumption_url: base,
+        report_hosts: microsoft::ReportHosts::default(),
         client_id: simulator.client_id().to_string(),
         client_secret: simulator.client_secret().into(),
         redirect_uri: "http://127.0.0.1/consent/callback".parse().expect("a URL"),

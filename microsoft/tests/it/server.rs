@@ -69,6 +69,7 @@ impl Server {
             arm_url: self.base.clone(),
             graph_url: self.base.clone(),
             consumption_url: self.base.clone(),
+            report_hosts: microsoft::ReportHosts::default(),
             client_id: "11111111-2222-3333-4444-555555555555".into(),
             client_secret: "s3cret&more".into(),
             redirect_uri: "http://localhost:1/consent/callback".parse().expect("a URL"),

@@ -66,6 +66,15 @@ fn cases_of_work() -> Vec<Case> {
             works: false,
         },
         Case {
+            mutation: "loadOffice365",
+            query: "mutation($tenant: ID!) { loadOffice365(input: { tenantId: $tenant }) {
+                operation { id tenant { id } } userErrors { code } } }",
+            action: "OFFICE_365_LOAD_STARTED",
+            object: "/operation/tenant/id",
+            keeps: ("load", "/operation/id"),
+            works: true,
+        },
+        Case {
             mutation: "changeAccess",
             query: "mutation($subscription: ID!) { changeAccess(input: { subscriptionIds: [$subscription],
                 level: RESOURCES_ONLY }) { operation { id tenant { id } } userErrors { code } } }",
@@ -285,6 +294,7 @@ async fn each_mutation_leaves_one_event_and_repeated_in_vain_no_other() -> Resul
     let answered = colleague.ask("{ viewer { member { id } } }").await?;
     let colleague = answered.json["data"]["viewer"]["member"]["id"].as_str().context("nobody signed in")?;
     ids.insert("member".to_owned(), colleague.to_owned());
+    app.connect_office().await?;
     ids.insert("held".to_owned(), app.hold_window("owner").await?);
     for case in cases() {
         if case.mutation == "resolveConflicts" {

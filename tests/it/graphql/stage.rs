@@ -421,6 +421,7 @@ fn nobody_there() -> Result<microsoft::Settings> {
         arm_url: nobody.clone(),
         graph_url: nobody.clone(),
         consumption_url: nobody,
+        report_hosts: microsoft::ReportHosts::default(),
         client_id: Uuid::nil().to_string(),
         client_secret: SecretString::from("nobody asks for it"),
         redirect_uri: Url::parse("http://tenantry.example/consent/callback")?,

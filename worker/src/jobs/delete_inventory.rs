@@ -175,7 +175,8 @@ impl DeleteInventory {
             assigned_licence,
             purchased_licence,
             user,
-            feed
+            feed,
+            connection
         );
         Ok(false)
     }

@@ -3,7 +3,6 @@
 use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
-use entity::Owned;
 use entity::office::feed;
 use entity::office::group::{self, Column, Kind};
 use entity::office::membership;
@@ -11,16 +10,13 @@ use microsoft::delta::{Change, Changes, Start};
 use microsoft::{Group, GroupMemberKind, MembershipChange, MicrosoftError};
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict, Query};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel,
-    QueryFilter, Set,
+    ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, Set,
 };
 use uuid::Uuid;
 
 use super::load::{Load, Pause};
 use super::round::{self, Sink};
-
-/// Rows that a statement stores at once.
-const CHUNK: usize = 500;
+use super::seen::{self, CHUNK, Seen};
 
 pub(super) async fn read(load: &Load<'_>, feed: &mut feed::Model) -> Result<(), Pause> {
     round::read(load, feed, &Groups(load)).await
@@ -106,15 +102,8 @@ impl<'a> Page<'a> {
         ids: &BTreeSet<Uuid>,
         now: DateTime<Utc>,
     ) -> Result<Self, DbErr> {
-        let mut known = HashMap::new();
         let ids: Vec<_> = ids.iter().copied().collect();
-        for chunk in ids.chunks(CHUNK) {
-            let groups = group::Entity::owned_by(feed.organization_id)
-                .filter(Column::Id.is_in(chunk.iter().copied()))
-                .all(database)
-                .await?;
-            known.extend(groups.into_iter().map(|group| (group.id, group)));
-        }
+        let known = seen::known::<group::Entity>(database, feed.organization_id, &ids).await?;
         Ok(Self { feed, now, groups: known.clone(), known, members: HashMap::new() })
     }
 
@@ -150,39 +139,11 @@ impl<'a> Page<'a> {
     }
 
     async fn store(mut self, database: &impl ConnectionTrait) -> Result<(), DbErr> {
-        let (mut written, mut seen, mut gone) = (Vec::new(), Vec::new(), Vec::new());
-        for (id, mut group) in std::mem::take(&mut self.groups) {
-            if group.deleted_at.is_some() {
-                gone.push(id);
-            }
-            match self.known.get(&id) {
-                Some(known) if *known == group => {}
-                Some(known) if (group::Model { round: known.round, ..group.clone() }) == *known => {
-                    seen.push(id)
-                }
-                _ => {
-                    group.changed_at = self.now;
-                    written.push(group.into_active_model());
-                }
-            }
-        }
-        for chunk in written.chunks(CHUNK) {
-            let rows = group::Entity::insert_many(chunk.iter().cloned()).on_conflict(known());
-            rows.exec_without_returning(database).await?;
-        }
-        for chunk in seen.chunks(CHUNK) {
-            group::Entity::update_many()
-                .set(group::ActiveModel { round: Set(self.feed.round), ..Default::default() })
-                .filter(Column::Id.is_in(chunk.iter().copied()))
-                .exec(database)
-                .await?;
-        }
-        for chunk in gone.chunks(CHUNK) {
-            membership::Entity::delete_many()
-                .filter(membership::Column::GroupId.is_in(chunk.iter().copied()))
-                .exec(database)
-                .await?;
-        }
+        let groups = std::mem::take(&mut self.groups);
+        let gone: Vec<_> =
+            groups.values().filter(|group| group.deleted_at.is_some()).map(|group| group.id).collect();
+        seen::store::<group::Entity>(database, groups, &self.known, (self.feed.round, self.now)).await?;
+        seen::delete::<membership::Entity>(database, membership::Column::GroupId, &gone).await?;
         self.store_members(database, gone).await
     }
 
@@ -190,12 +151,7 @@ impl<'a> Page<'a> {
         let (came, left): (Vec<_>, Vec<_>) = self.members.iter().partition(|(_, change)| change.is_in);
         let left: Vec<_> =
             left.iter().map(|((group, member), _)| membership::id_of(*group, *member)).collect();
-        for chunk in left.chunks(CHUNK) {
-            membership::Entity::delete_many()
-                .filter(membership::Column::Id.is_in(chunk.iter().copied()))
-                .exec(database)
-                .await?;
-        }
+        seen::delete::<membership::Entity>(database, membership::Column::Id, &left).await?;
         let rows: Vec<_> = came
             .iter()
             .map(|((group_id, member_id), change)| membership::ActiveModel {
@@ -254,20 +210,31 @@ fn new(feed: &feed::Model, id: Uuid, entra_group_id: Uuid, now: DateTime<Utc>) -
     }
 }
 
-/// What becomes of a row that is there: everything is new but its id, its owner, when it was first seen, and the count
-/// of its members, which is counted.
-fn known() -> OnConflict {
-    OnConflict::column(Column::Id)
-        .update_columns([
-            Column::DisplayName,
-            Column::Kind,
-            Column::IsMailEnabled,
-            Column::IsSecurityEnabled,
-            Column::MembershipRule,
-            Column::EntraCreatedAt,
-            Column::Round,
-            Column::ChangedAt,
-            Column::DeletedAt,
-        ])
-        .to_owned()
+impl Seen for group::Entity {
+    const ID: Column = Column::Id;
+    const ROUND: Column = Column::Round;
+    /// Everything but the id, the owner, when it was first seen, and how many members it has, which is counted.
+    const WRITTEN: &'static [Column] = &[
+        Column::DisplayName,
+        Column::Kind,
+        Column::IsMailEnabled,
+        Column::IsSecurityEnabled,
+        Column::MembershipRule,
+        Column::EntraCreatedAt,
+        Column::Round,
+        Column::ChangedAt,
+        Column::DeletedAt,
+    ];
+
+    fn id(row: &group::Model) -> Uuid {
+        row.id
+    }
+
+    fn shown(row: group::Model, round: i64) -> group::Model {
+        group::Model { round, ..row }
+    }
+
+    fn changed(row: group::Model, changed_at: DateTime<Utc>) -> group::Model {
+        group::Model { changed_at, ..row }
+    }
 }

@@ -52,6 +52,7 @@ pub(crate) async fn load(context: &Context, operation: operation::Model) -> Resu
         .await?;
     let connection =
         super::connection(&context.database, operation.organization_id, operation.tenant_id).await?;
+    let connection = connection.filter(connection::Model::is_connected);
     let Some((tenant, connection)) = tenant.zip(connection) else {
         return operations::end_with(context, &operation, failures::office_not_connected()).await;
     };

@@ -48,16 +48,15 @@ async fn take_turn(
     transaction: &DatabaseTransaction,
     connection: &connection::Model,
 ) -> Result<bool, DbErr> {
-    let (now, offset) = (context.clock.now(), jitter(connection.tenant_id));
-    // At the same time of day, however late this one is.
-    let mut next = connection.next_load_at + EVERY;
-    if next <= now {
-        next = now + EVERY + offset;
-    }
+    let now = context.clock.now();
+    let Some(due) = connection.next_load_at else { return Ok(false) };
+    // At the same time of day, but for one that is more than a day late.
+    let same_time = due + EVERY;
+    let next = if same_time > now { same_time } else { now + EVERY + jitter(connection.tenant_id) };
     let taken = connection::Entity::update_many()
-        .set(connection::ActiveModel { next_load_at: Set(next), ..Default::default() })
+        .set(connection::ActiveModel { next_load_at: Set(Some(next)), ..Default::default() })
         .filter(connection::Column::Id.eq(connection.id))
-        .filter(connection::Column::NextLoadAt.eq(connection.next_load_at))
+        .filter(connection::Column::NextLoadAt.eq(due))
         .exec(transaction)
         .await?;
     Ok(taken.rows_affected > 0)

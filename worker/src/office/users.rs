@@ -8,17 +8,13 @@ use entity::office::user::{self, Column};
 use entity::office::{assigned_licence, feed, fold};
 use microsoft::delta::{Change, Changes, Start};
 use microsoft::{MicrosoftError, User};
-use sea_orm::sea_query::{OnConflict, Query};
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, QueryFilter, Set,
-};
+use sea_orm::sea_query::Query;
+use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, Set};
 use uuid::Uuid;
 
 use super::load::{Load, Pause};
 use super::round::{self, Sink};
-
-/// Rows that a statement stores at once.
-const CHUNK: usize = 500;
+use super::seen::{self, CHUNK, Seen};
 
 pub(super) async fn read(load: &Load<'_>, feed: &mut feed::Model) -> Result<(), Pause> {
     round::read(load, feed, &Users(load)).await
@@ -99,13 +95,9 @@ impl<'a> Page<'a> {
         ids: &[Uuid],
         now: DateTime<Utc>,
     ) -> Result<Self, DbErr> {
-        let (mut known, mut held) = (HashMap::new(), HashMap::<_, BTreeSet<_>>::new());
+        let known = seen::known::<user::Entity>(database, feed.organization_id, ids).await?;
+        let mut held = HashMap::<_, BTreeSet<_>>::new();
         for chunk in ids.chunks(CHUNK) {
-            let users = user::Entity::owned_by(feed.organization_id)
-                .filter(Column::Id.is_in(chunk.iter().copied()))
-                .all(database)
-                .await?;
-            known.extend(users.into_iter().map(|user| (user.id, user)));
             let licences = assigned_licence::Entity::owned_by(feed.organization_id)
                 .filter(assigned_licence::Column::UserId.is_in(chunk.iter().copied()))
                 .all(database)
@@ -155,30 +147,8 @@ impl<'a> Page<'a> {
     }
 
     async fn store(mut self, database: &impl ConnectionTrait) -> Result<(), DbErr> {
-        let (mut written, mut seen) = (Vec::new(), Vec::new());
-        for (id, mut user) in std::mem::take(&mut self.users) {
-            match self.known.get(&id) {
-                Some(known) if *known == user => {}
-                Some(known) if (user::Model { round: known.round, ..user.clone() }) == *known => {
-                    seen.push(id)
-                }
-                _ => {
-                    user.changed_at = self.now;
-                    written.push(user.into_active_model());
-                }
-            }
-        }
-        for chunk in written.chunks(CHUNK) {
-            let rows = user::Entity::insert_many(chunk.iter().cloned()).on_conflict(known());
-            rows.exec_without_returning(database).await?;
-        }
-        for chunk in seen.chunks(CHUNK) {
-            user::Entity::update_many()
-                .set(user::ActiveModel { round: Set(self.feed.round), ..Default::default() })
-                .filter(Column::Id.is_in(chunk.iter().copied()))
-                .exec(database)
-                .await?;
-        }
+        let users = std::mem::take(&mut self.users);
+        seen::store::<user::Entity>(database, users, &self.known, (self.feed.round, self.now)).await?;
         self.store_licences(database).await
     }
 
@@ -189,12 +159,7 @@ impl<'a> Page<'a> {
         let (before, now) = (pairs(&self.held), pairs(&self.licences));
         let gone: Vec<_> =
             before.difference(&now).map(|(user, sku)| assigned_licence::id_of(*user, *sku)).collect();
-        for chunk in gone.chunks(CHUNK) {
-            assigned_licence::Entity::delete_many()
-                .filter(assigned_licence::Column::Id.is_in(chunk.iter().copied()))
-                .exec(database)
-                .await?;
-        }
+        seen::delete::<assigned_licence::Entity>(database, assigned_licence::Column::Id, &gone).await?;
         let new: Vec<_> = now
             .difference(&before)
             .map(|(user, sku)| assigned_licence::ActiveModel {
@@ -238,24 +203,35 @@ fn new(feed: &feed::Model, id: Uuid, entra_user_id: Uuid, now: DateTime<Utc>) ->
     }
 }
 
-/// What becomes of a row that is there: everything is new but its id, its owner, when it was first seen, and what
-/// another feed says of it.
-fn known() -> OnConflict {
-    OnConflict::column(Column::Id)
-        .update_columns([
-            Column::DisplayName,
-            Column::PrincipalName,
-            Column::FoldedName,
-            Column::Mail,
-            Column::IsEnabled,
-            Column::IsGuest,
-            Column::Department,
-            Column::UsageLocation,
-            Column::EntraCreatedAt,
-            Column::LicenceCount,
-            Column::Round,
-            Column::ChangedAt,
-            Column::DeletedAt,
-        ])
-        .to_owned()
+impl Seen for user::Entity {
+    const ID: Column = Column::Id;
+    const ROUND: Column = Column::Round;
+    /// Everything but the id, the owner, when it was first seen, and what another feed says of it.
+    const WRITTEN: &'static [Column] = &[
+        Column::DisplayName,
+        Column::PrincipalName,
+        Column::FoldedName,
+        Column::Mail,
+        Column::IsEnabled,
+        Column::IsGuest,
+        Column::Department,
+        Column::UsageLocation,
+        Column::EntraCreatedAt,
+        Column::LicenceCount,
+        Column::Round,
+        Column::ChangedAt,
+        Column::DeletedAt,
+    ];
+
+    fn id(row: &user::Model) -> Uuid {
+        row.id
+    }
+
+    fn shown(row: user::Model, round: i64) -> user::Model {
+        user::Model { round, ..row }
+    }
+
+    fn changed(row: user::Model, changed_at: DateTime<Utc>) -> user::Model {
+        user::Model { changed_at, ..row }
+    }
 }

@@ -60,10 +60,10 @@ async fn subscriptions(
     let of_tenant = subscription::Entity::owned_by(request.organization_id)
         .filter(subscription::Column::TenantId.eq(request.tenant_id));
     let wanted = match &request.work {
-        // These look for them themselves.
-        Work::Onboard { .. } | Work::Disconnect { .. } | Work::Hold => return Ok(Vec::new()),
-        // It is about none.
-        Work::LoadOffice => return Ok(Vec::new()),
+        // These look for them themselves, or are about none.
+        Work::Onboard { .. } | Work::Disconnect { .. } | Work::Hold | Work::LoadOffice => {
+            return Ok(Vec::new());
+        }
         Work::ApplyChangeSet { change_set_id } => {
             of_tenant.filter(subscription::Column::Id.in_subquery(tag_write::written_in(*change_set_id)))
         }

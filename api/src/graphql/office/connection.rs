@@ -74,9 +74,10 @@ impl Office365Connection {
         self.row.created_at.into()
     }
 
-    /// When everything is read by itself the next time.
-    async fn next_load_at(&self) -> DateTime {
-        self.row.next_load_at.into()
+    /// When everything is read by itself the next time; null: the tenant was disconnected, and what was read before is
+    /// kept.
+    async fn next_load_at(&self) -> Option<DateTime> {
+        self.row.next_load_at.map(Into::into)
     }
 
     /// The permissions that something is read with, and whether each is granted.

@@ -63,11 +63,11 @@ async fn read(
         return Ok(Some(if is_refused {
             InactiveUsers::NotGranted(NotGranted { permission: REPORTS })
         } else {
-            InactiveUsers::NotLoaded(NotLoaded { feed: current.feed() })
+            InactiveUsers::NotLoaded(NotLoaded { feed: current.feed().map(Box::new) })
         }));
     };
     let rows = activity.inactive(&services);
-    Ok(Some(InactiveUsers::Users(InactiveUserList { current, rows })))
+    Ok(Some(InactiveUsers::Users(InactiveUserList { current: Box::new(current), rows: Box::new(rows) })))
 }
 
 /// Users who were not active, or why they are not known.
@@ -89,13 +89,13 @@ pub enum InactiveUsers {
 #[graphql(name = "NotLoaded")]
 pub struct NotLoaded {
     /// How the feed stands that it would come from; null before the first load.
-    feed: Option<OfficeFeed>,
+    feed: Option<Box<OfficeFeed>>,
 }
 
 /// Users who were not active.
 pub struct InactiveUserList {
-    current: Current,
-    rows: Select<report_row::Entity>,
+    current: Box<Current>,
+    rows: Box<Select<report_row::Entity>>,
 }
 
 /// Users who were not active.
@@ -128,6 +128,6 @@ impl InactiveUserList {
             key: KeyOf::Text(|row: &report_row::Model| row.folded_name.to_ascii_lowercase()),
             direction: OrderDirection::Asc,
         };
-        page(scope, self.rows.clone(), sort, &Paging { first, after, last, before }).await
+        page(scope, (*self.rows).clone(), sort, &Paging { first, after, last, before }).await
     }
 }

@@ -90,6 +90,7 @@ impl Report {
     }
 
     /// How many days ago that is.
+    #[expect(clippy::unused_async, reason = "the library wants a future")]
     async fn age_days(&self, ctx: &Context<'_>) -> Result<i32> {
         Ok(age_days(Scope::of(ctx, Permission::ReadReports)?, self.row.refreshed_on))
     }
@@ -144,12 +145,12 @@ impl Reports {
     ) -> Result<Connection<Report>> {
         let scope = Scope::of(ctx, Permission::ReadReports)?;
         let tenant_id = Kind::Tenant.row(&tenant_id)?;
-        let mut list = scope.owned::<report::Entity>().filter(Column::TenantId.eq(tenant_id));
+        let mut rows = scope.owned::<report::Entity>().filter(Column::TenantId.eq(tenant_id));
         if let Some(kind) = kind {
-            list = list.filter(Column::Kind.eq(entity::office::Kind::from(kind)));
+            rows = rows.filter(Column::Kind.eq(entity::office::Kind::from(kind)));
         }
         if let Some(period) = period {
-            list = list.filter(Column::Period.eq(period.days()));
+            rows = rows.filter(Column::Period.eq(period.days()));
         }
         let sort = Sort {
             name: "refreshed_on",
@@ -157,6 +158,6 @@ impl Reports {
             key: KeyOf::Day(|row: &report::Model| row.refreshed_on),
             direction: OrderDirection::Desc,
         };
-        page(scope, list, sort, &Paging { first, after, last, before }).await
+        page(scope, rows, sort, &Paging { first, after, last, before }).await
     }
 }

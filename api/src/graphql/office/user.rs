@@ -185,9 +185,9 @@ impl OfficeUser {
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<Connection<OfficeGroup>> {
         let scope = Scope::of(ctx, Permission::ReadReports)?;
-        let list = groups::of_user(scope, &self.row);
+        let of_user = groups::of_user(scope, &self.row);
         let paging = Paging { first, after, last, before };
-        groups::list(scope, list, &OfficeGroupOrder::default(), &paging).await
+        groups::list(scope, of_user, &OfficeGroupOrder::default(), &paging).await
     }
 
     /// When it was first seen here.

@@ -97,13 +97,13 @@ impl OfficeUsers {
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<Connection<OfficeUser>> {
         let scope = Scope::of(ctx, Permission::ReadReports)?;
-        let mut list = filter.unwrap_or_default().apply(scope, scope.owned())?;
+        let mut rows = filter.unwrap_or_default().apply(scope, scope.owned())?;
         if let Some(search) = search {
             let backend = scope.backend();
             let texts = [folded(backend, Column::DisplayName), Expr::col(Column::FoldedName.as_column_ref())];
-            list = list.filter(search::condition(backend, &search, &texts)?);
+            rows = rows.filter(search::condition(backend, &search, &texts)?);
         }
-        page(scope, list, order.sort(scope), &Paging { first, after, last, before }).await
+        page(scope, rows, order.sort(scope), &Paging { first, after, last, before }).await
     }
 }
 

@@ -1,20 +1,16 @@
 //! The mutation `loadOffice365`: reads what Office 365 tells of a tenant, now and not only once a day.
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
-use entity::Work;
-use entity::audit_event::{Action, ObjectKind, Record};
+use entity::audit_event::Action;
 use entity::office::connection;
-use entity::operation::{self, Kind, State};
-use sea_orm::{ColumnTrait, DatabaseTransaction, DbErr, QueryFilter, QueryOrder};
-use serde_json::json;
-use uuid::Uuid;
+use entity::{Work, operation};
+use sea_orm::{ColumnTrait, QueryFilter};
 
-use super::{Tenant, lock_connected};
-use crate::graphql::operation::{Operation, announce};
-use crate::graphql::scope::{Scope, internal, or_null};
-use crate::graphql::stored::{Identified, object};
+use super::begin::{Wish, begin};
+use crate::graphql::operation::Operation;
+use crate::graphql::scope::or_null;
+use crate::graphql::stored::object;
 use crate::graphql::user_error::{Outcome, UserError, UserErrorCode, halves};
-use crate::permission::Permission;
 
 /// Which tenant to load.
 #[derive(InputObject)]
@@ -70,63 +66,20 @@ impl LoadOffice365 {
 }
 
 async fn load(ctx: &Context<'_>, tenant_id: &ID) -> Outcome<operation::Model> {
-    let scope = Scope::of(ctx, Permission::ScanInventory)?;
-    let tenant_id = Tenant::KIND.row(tenant_id)?;
-    let begun = begin(scope, tenant_id).await.map_err(|error| internal(&error))?;
-    if let Ok(operation) = &begun {
-        announce(scope, operation).await;
-    }
-    Ok(begun)
-}
-
-async fn begin(scope: Scope<'_>, tenant_id: Uuid) -> Result<Result<operation::Model, UserError>, DbErr> {
-    let transaction = scope.begin().await?;
-    if let Err(error) = lock_connected(scope, tenant_id, &transaction).await? {
-        return Ok(Err(error));
-    }
-    if let Some(under_way) = under_way(scope, tenant_id, &transaction).await? {
-        return Ok(Ok(under_way));
-    }
-    let nothing = || {
-        let message =
-            "The tenant is not connected to Office 365. Start a consent of the kind OFFICE_365 for it first.";
-        Ok(Err(UserError::new(UserErrorCode::NotConnected, "tenantId", message)))
+    let wish = Wish {
+        work: Work::LoadOffice,
+        action: Action::OfficeLoadStarted,
+        needs: |scope, tenant_id| {
+            let connections = scope.owned::<connection::Entity>();
+            connections
+                .filter(connection::Column::TenantId.eq(tenant_id))
+                .filter(connection::Column::NextLoadAt.is_not_null())
+        },
+        without: || {
+            let message = "The tenant is not connected to Office 365. Start a consent of the kind OFFICE_365 for it \
+                           first.";
+            UserError::new(UserErrorCode::NotConnected, "tenantId", message)
+        },
     };
-    if !is_office_connected(scope, tenant_id, &transaction).await? {
-        return nothing();
-    }
-    let request = scope.operation(tenant_id, None, Work::LoadOffice);
-    let stored = worker::operations::store(&transaction, request, scope.services.clock.now()).await?;
-    let Some(operation) = stored else { return nothing() };
-    let record = Record::of(Action::OfficeLoadStarted, ObjectKind::Tenant, tenant_id).after(json!({
-        "operation": Operation::KIND.id(operation.id),
-    }));
-    scope.audit(&transaction, record).await?;
-    transaction.commit().await?;
-    tracing::info!(operation.id = %operation.id, tenant.id = %tenant_id, "load asked for");
-    Ok(Ok(operation))
-}
-
-async fn under_way(
-    scope: Scope<'_>,
-    tenant_id: Uuid,
-    transaction: &DatabaseTransaction,
-) -> Result<Option<operation::Model>, DbErr> {
-    scope
-        .owned::<operation::Entity>()
-        .filter(operation::Column::TenantId.eq(tenant_id))
-        .filter(operation::Column::Kind.eq(Kind::LoadOffice))
-        .filter(operation::Column::State.is_in([State::Queued, State::Running]))
-        .order_by_desc(operation::Column::CreatedAt)
-        .one(transaction)
-        .await
-}
-
-async fn is_office_connected(
-    scope: Scope<'_>,
-    tenant_id: Uuid,
-    transaction: &DatabaseTransaction,
-) -> Result<bool, DbErr> {
-    let connected = scope.owned::<connection::Entity>().filter(connection::Column::TenantId.eq(tenant_id));
-    Ok(connected.one(transaction).await?.is_some())
+    begin(ctx, tenant_id, wish).await
 }

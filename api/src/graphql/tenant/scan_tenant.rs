@@ -1,20 +1,16 @@
 //! The mutation `scanTenant`: takes inventory of what is already granted.
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
-use entity::Work;
-use entity::audit_event::{Action, ObjectKind, Record};
-use entity::operation::{self, Kind, State};
+use entity::audit_event::Action;
 use entity::subscription::{self, AccessLevel};
-use sea_orm::{ColumnTrait, DatabaseTransaction, DbErr, QueryFilter, QueryOrder};
-use serde_json::json;
-use uuid::Uuid;
+use entity::{Work, operation};
+use sea_orm::{ColumnTrait, QueryFilter};
 
-use super::{Tenant, lock_connected};
-use crate::graphql::operation::{Operation, announce};
-use crate::graphql::scope::{Scope, internal, or_null};
-use crate::graphql::stored::{Identified, object};
+use super::begin::{Wish, begin};
+use crate::graphql::operation::Operation;
+use crate::graphql::scope::or_null;
+use crate::graphql::stored::object;
 use crate::graphql::user_error::{Outcome, UserError, UserErrorCode, halves};
-use crate::permission::Permission;
 
 /// Which tenant to scan.
 #[derive(InputObject)]
@@ -69,65 +65,19 @@ impl ScanTenant {
 }
 
 async fn scan(ctx: &Context<'_>, tenant_id: &ID) -> Outcome<operation::Model> {
-    let scope = Scope::of(ctx, Permission::ScanInventory)?;
-    let tenant_id = Tenant::KIND.row(tenant_id)?;
-    let begun = begin(scope, tenant_id).await.map_err(|error| internal(&error))?;
-    if let Ok(operation) = &begun {
-        announce(scope, operation).await;
-    }
-    Ok(begun)
-}
-
-async fn begin(scope: Scope<'_>, tenant_id: Uuid) -> Result<Result<operation::Model, UserError>, DbErr> {
-    let transaction = scope.begin().await?;
-    if let Err(error) = lock_connected(scope, tenant_id, &transaction).await? {
-        return Ok(Err(error));
-    }
-    if let Some(under_way) = under_way(scope, tenant_id, &transaction).await? {
-        return Ok(Ok(under_way));
-    }
-    let nothing = || {
-        let message = "No subscription of this tenant can be read yet. Start a consent for it first.";
-        Ok(Err(UserError::new(UserErrorCode::NothingGranted, "tenantId", message)))
+    let wish = Wish {
+        work: Work::Scan,
+        action: Action::ScanStarted,
+        needs: |scope, tenant_id| {
+            let subscriptions = scope.owned::<subscription::Entity>();
+            subscriptions
+                .filter(subscription::Column::TenantId.eq(tenant_id))
+                .filter(subscription::Column::AccessLevel.ne(AccessLevel::None))
+        },
+        without: || {
+            let message = "No subscription of this tenant can be read yet. Start a consent for it first.";
+            UserError::new(UserErrorCode::NothingGranted, "tenantId", message)
+        },
     };
-    if !can_read_any(scope, tenant_id, &transaction).await? {
-        return nothing();
-    }
-    let request = scope.operation(tenant_id, None, Work::Scan);
-    let stored = worker::operations::store(&transaction, request, scope.services.clock.now()).await?;
-    let Some(operation) = stored else { return nothing() };
-    let record = Record::of(Action::ScanStarted, ObjectKind::Tenant, tenant_id).after(json!({
-        "operation": Operation::KIND.id(operation.id),
-    }));
-    scope.audit(&transaction, record).await?;
-    transaction.commit().await?;
-    tracing::info!(operation.id = %operation.id, tenant.id = %tenant_id, "scan asked for");
-    Ok(Ok(operation))
-}
-
-async fn under_way(
-    scope: Scope<'_>,
-    tenant_id: Uuid,
-    transaction: &DatabaseTransaction,
-) -> Result<Option<operation::Model>, DbErr> {
-    scope
-        .owned::<operation::Entity>()
-        .filter(operation::Column::TenantId.eq(tenant_id))
-        .filter(operation::Column::Kind.eq(Kind::ScanTenant))
-        .filter(operation::Column::State.is_in([State::Queued, State::Running]))
-        .order_by_desc(operation::Column::CreatedAt)
-        .one(transaction)
-        .await
-}
-
-async fn can_read_any(
-    scope: Scope<'_>,
-    tenant_id: Uuid,
-    transaction: &DatabaseTransaction,
-) -> Result<bool, DbErr> {
-    let readable = scope
-        .owned::<subscription::Entity>()
-        .filter(subscription::Column::TenantId.eq(tenant_id))
-        .filter(subscription::Column::AccessLevel.ne(AccessLevel::None));
-    Ok(readable.one(transaction).await?.is_some())
+    begin(ctx, tenant_id, wish).await
 }

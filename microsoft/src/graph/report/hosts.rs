@@ -6,9 +6,6 @@ use crate::MicrosoftError;
 use crate::base::Base;
 use crate::error::codes;
 
-/// Microsoft's: `reports.office.com`, and regional ones such as `reportsncu.office.com`. No page lists them.
-const MICROSOFTS: &str = "reports*.office.com";
-
 /// The hosts on which reports may be handed out. The host of Graph itself is always one of them, and if that is on
 /// this machine, so is every other name of this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,11 +13,14 @@ pub struct ReportHosts(Vec<String>);
 
 impl Default for ReportHosts {
     fn default() -> Self {
-        Self(vec![MICROSOFTS.to_owned()])
+        Self(vec![Self::MICROSOFTS.to_owned()])
     }
 }
 
 impl ReportHosts {
+    /// Microsoft's: `reports.office.com`, and regional ones such as `reportsncu.office.com`. No page lists them.
+    pub const MICROSOFTS: &'static str = "reports*.office.com";
+
     /// Hosts by their names, in which a `*` stands for letters, digits and hyphens, but never for a dot.
     pub fn new(names: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self(names.into_iter().map(|name| name.into().trim().to_ascii_lowercase()).collect())

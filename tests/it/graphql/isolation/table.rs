@@ -223,6 +223,13 @@ fn mutations() -> Vec<Case> {
             "operation",
         ),
         not_found(
+            "Mutation.loadOffice365",
+            P::ScanInventory,
+            "mutation($tenant: ID!) { loadOffice365(input: { tenantId: $tenant }) {
+               operation { id } userErrors { code } } }",
+            "operation",
+        ),
+        not_found(
             "Mutation.changeAccess",
             P::ChangeAccess,
             "mutation($subscription: ID!) { changeAccess(input: { subscriptionIds: [$subscription],

@@ -49,7 +49,7 @@ impl<'a> Directory<'a> {
             ),
             permissions_read_at: Set(granted.map(|_| stage.clock.now())),
             conceals_names: Set(None),
-            next_load_at: Set(stage.clock.now()),
+            next_load_at: Set(Some(stage.clock.now())),
             created_at: Set(stage.clock.now()),
         };
         connection.insert(&stage.database).await?;
