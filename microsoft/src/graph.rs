@@ -1,6 +1,5 @@
 //! Microsoft Graph: the directory of a tenant, as far as the granted permissions show it.
 
-mod batch;
 mod concealment;
 pub mod delta;
 pub mod groups;
@@ -11,7 +10,6 @@ pub mod report;
 pub mod service_principal;
 pub mod sign_ins;
 pub mod subscribed_skus;
-pub mod transitive_members;
 pub mod users;
 
 use reqwest::Method;

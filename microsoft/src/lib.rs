@@ -65,7 +65,6 @@ pub use graph::subscribed_skus::{SubscribedSku, Units};
 pub use graph::users::User;
 pub use login::Login;
 pub use login::access_token::Signature;
-pub use login::admin_consent::AdminConsentAnswer;
 pub use login::app_token::{AppToken, Audience, Freshness};
 pub use login::authorize::{AuthorizationRequest, Purpose, Refusal, authorization_refusal};
 pub use login::token::DelegatedGrant;

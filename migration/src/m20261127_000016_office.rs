@@ -45,7 +45,7 @@ impl MigrationTrait for Migration {
         index(manager, "assigned_licence", &["tenant_id", "sku_id", "user_id"]).await?;
         index(manager, "assigned_licence", &["user_id"]).await?;
         unique(manager, "purchased_licence", &["tenant_id", "sku_id"]).await?;
-        index(manager, "office_group", &["tenant_id", "id"]).await?;
+        index(manager, "office_group", &["tenant_id", "entra_group_id"]).await?;
         index(manager, "group_membership", &["group_id", "member_id"]).await?;
         index(manager, "group_membership", &["member_id"]).await?;
         unique(manager, "active_users", &["tenant_id", "day"]).await?;

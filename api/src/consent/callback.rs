@@ -181,7 +181,7 @@ async fn grant(
     }
     if consent.kind == Kind::Office365 && returned.admin_consent.is_some() {
         let user = office::administrators(consent, returned)?;
-        return Ok(Granted::Consent(Grant { delegated: None, user: Some(user) }));
+        return Ok(Granted::Consent(Grant { delegated: None, user }));
     }
     let (granted, identity) = sign_in(services, consent, returned).await?;
     if consent.kind == Kind::Office365 {

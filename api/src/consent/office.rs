@@ -54,13 +54,11 @@ pub(super) async fn ask_administrator(
     administrator: Identity,
 ) -> Result<Url, DbErr> {
     let state = random_secret();
-    // One who has no object id in the tenant is known by nothing else that lasts.
-    let user = administrator.object_id.unwrap_or_default();
     consent::Entity::update_many()
         .set(consent::ActiveModel {
             state: Set(consent::State::Pending),
             state_hash: Set(consent::hash(state.expose_secret())),
-            consenting_user_id: Set(Some(user)),
+            consenting_user_id: Set(administrator.object_id),
             ..Default::default()
         })
         .filter(consent::Column::Id.eq(consent.id))
@@ -72,20 +70,21 @@ pub(super) async fn ask_administrator(
 }
 
 /// The administrator who consented, and signed in before; where for is said by nobody, but must not be said wrongly.
-pub(super) fn administrators(consent: &consent::Model, returned: &Returned) -> Result<Uuid, Failure> {
+pub(super) fn administrators(consent: &consent::Model, returned: &Returned) -> Result<Option<Uuid>, Failure> {
     let is_given = returned.admin_consent.as_deref().is_some_and(|given| given.eq_ignore_ascii_case("true"));
-    let incomplete = || {
-        Failure::new(
+    // What a sign-in is asked for with is erased once somebody has come back from it.
+    let has_signed_in = consent.sealed_request.is_none();
+    if !is_given || !has_signed_in {
+        return Err(Failure::new(
             "CONSENT_INCOMPLETE",
             true,
             FixableBy::Member,
             "Microsoft's answer does not say that the administrator consented. Ask for a new consent.",
-        )
-    };
-    let user = consent.consenting_user_id.filter(|_| is_given).ok_or_else(incomplete)?;
+        ));
+    }
     let named = returned.tenant.as_deref().map(Uuid::try_parse);
     match named {
         Some(Ok(tenant)) if tenant != consent.entra_tenant_id => Err(wrong_tenant()),
-        _ => Ok(user),
+        _ => Ok(consent.consenting_user_id),
     }
 }

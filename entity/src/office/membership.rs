@@ -1,7 +1,8 @@
 //! A direct member of a group.
 
-use sea_orm::Select;
 use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::Expr;
+use sea_orm::{DbBackend, Select};
 
 /// What a member of a group is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
@@ -43,6 +44,27 @@ pub struct Model {
     pub kind: Kind,
     /// The full round that showed it last.
     pub round: i64,
+}
+
+/// Memberships that make up the members of a group and of the groups in it: one for each member, however many ways lead to
+/// it, and in circles too.
+pub fn transitive(backend: DbBackend, group_id: Uuid) -> Expr {
+    let place = if backend == DbBackend::Postgres { "$1" } else { "?" };
+    let condition = format!(
+        "group_membership.id in ( \
+           with recursive nested (id) as ( \
+             select id from office_group where id = {place} \
+             union \
+             select inside.id from nested \
+               join group_membership way on way.group_id = nested.id and way.kind = 'GROUP' \
+               join office_group inside on inside.tenant_id = way.tenant_id \
+                 and inside.entra_group_id = way.member_id and inside.deleted_at is null), \
+           ways as ( \
+             select way.id, row_number() over (partition by way.member_id order by way.id) as number \
+             from group_membership way join nested on nested.id = way.group_id) \
+           select id from ways where number = 1)"
+    );
+    Expr::cust_with_values(condition, [group_id])
 }
 
 /// The id of a membership.

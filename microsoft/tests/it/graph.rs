@@ -5,7 +5,6 @@ mod groups;
 mod odd_pages;
 mod refusals;
 mod throttling;
-mod transitive_members;
 
 use microsoft::delta::{Change, Changes, Next, Start};
 use microsoft::{DeltaLink, Group, MicrosoftError, User};

@@ -72,7 +72,7 @@ fn cases_of_work() -> Vec<Case> {
             action: "OFFICE_365_LOAD_STARTED",
             object: "/operation/tenant/id",
             keeps: ("load", "/operation/id"),
-            works: true,
+            works: false,
         },
         Case {
             mutation: "changeAccess",

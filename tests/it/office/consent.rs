@@ -199,3 +199,18 @@ async fn a_directory_that_replicates_slowly_is_waited_for() -> Result<()> {
     assert_eq!(operation["state"], "SUCCEEDED", "{operation}");
     Ok(())
 }
+
+#[tokio::test]
+async fn a_consent_without_a_window_holds_none_open() -> Result<()> {
+    let app = TestApp::small(1, 1).await?;
+    let query = "mutation($input: StartConsentInput!) { startConsent(input: $input) { consent { id }
+        userErrors { code field } } }";
+    let input = json!({ "tenant": app.simulator.tenant_id(), "kind": "OFFICE_365", "holdWindow": true });
+
+    let data = app.ask(query, json!({ "input": input })).await?;
+
+    let refused =
+        json!({ "consent": null, "userErrors": [{ "code": "INVALID_SELECTION", "field": ["holdWindow"] }] });
+    assert_eq!(data["startConsent"], refused);
+    Ok(())
+}

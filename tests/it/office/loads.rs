@@ -415,3 +415,33 @@ async fn a_disconnected_tenant_leaves_nothing_of_office_365_where_that_was_asked
     assert_eq!(data["groups"]["nodes"], json!([]));
     Ok(())
 }
+
+#[tokio::test]
+async fn a_disconnected_tenant_keeps_what_was_read_and_is_read_no_more() -> Result<()> {
+    let loaded = Loaded::office().await?;
+    let before = loaded.users().await?.len();
+    let query =
+        "mutation($id: ID!) { disconnectTenant(input: { tenantId: $id, data: KEEP, withoutWindow: true }) {
+        userErrors { message } } }";
+    loaded.app.ask(query, json!({ "id": loaded.tenant })).await?;
+    loaded.app.run_jobs().await?;
+
+    // An owner's consent for Azure is none of the administrator's for Office 365.
+    loaded.app.onboard().await?;
+    loaded.app.simulator.clear_calls();
+    loaded.app.clock.advance(TimeDelta::days(2));
+    loaded.app.context.queue.push(&Sweep {}, When::default()).await?;
+    loaded.app.run_jobs().await?;
+    let query = "mutation($id: ID!) { loadOffice365(input: { tenantId: $id }) { userErrors { code } } }";
+    let refused = loaded.app.ask(query, json!({ "id": loaded.tenant })).await?;
+
+    assert_eq!(refused["loadOffice365"]["userErrors"], json!([{ "code": "NOT_CONNECTED" }]));
+    assert_eq!(loaded.calls("/users/delta"), 0);
+    assert_eq!(loaded.users().await?.len(), before);
+    let query = "query($id: ID!) { tenant(id: $id) { office365 { nextLoadAt } } storage(tenantId: $id, kind: MAILBOX) {
+        reportRefreshDate } }";
+    let data = loaded.app.ask(query, json!({ "id": loaded.tenant })).await?;
+    assert_eq!(data["tenant"]["office365"], json!({ "nextLoadAt": null }));
+    assert!(data["storage"]["reportRefreshDate"].is_string(), "{data}");
+    Ok(())
+}

@@ -22,7 +22,7 @@ pub struct StartConsentInput {
     #[graphql(default)]
     kind: ConsentKind,
     /// Begins nothing by itself: its window is held open, for an hour at most, for what members ask for meanwhile, as by
-    /// `addSubscriptions` and `changeAccess`. `closeWindow` closes it.
+    /// `addSubscriptions` and `changeAccess`. `closeWindow` closes it. Not with `OFFICE_365`, which has no window.
     #[graphql(default = false)]
     hold_window: bool,
     /// Comes back in the payload.
@@ -52,7 +52,7 @@ impl StartConsent {
     /// Asks for the consent of a tenant's administrator, or of an owner of some of its
     /// subscriptions. Needs the
     /// role `EDITOR`, or the scope `consents:write`. `userErrors`: `INVALID_TENANT`,
-    /// `TENANT_NOT_FOUND`, `OUTSIDE_REACH`, `MICROSOFT_REFUSED`.
+    /// `TENANT_NOT_FOUND`, `OUTSIDE_REACH`, `MICROSOFT_REFUSED`, `INVALID_SELECTION`.
     async fn start_consent(
         &self,
         ctx: &Context<'_>,
@@ -77,18 +77,18 @@ impl StartConsent {
 
 async fn start(ctx: &Context<'_>, input: &StartConsentInput) -> Outcome<(consent::Model, Url)> {
     let scope = Scope::of(ctx, Permission::StartConsents)?;
-    // Each kind has an authorization of its own.
-    let started = match input.kind {
-        ConsentKind::Azure => {
-            let (viewer, origin) = (&scope.viewer, scope.origin);
-            let work = if input.hold_window { Work::Hold } else { Work::ONBOARD };
-            crate::consent::start(scope.services, viewer, origin, &input.tenant, work).await
-        }
-        ConsentKind::Office365 => {
-            let (viewer, origin) = (&scope.viewer, scope.origin);
-            crate::consent::start(scope.services, viewer, origin, &input.tenant, Work::LoadOffice).await
+    let work = match (input.kind, input.hold_window) {
+        (ConsentKind::Azure, false) => Work::ONBOARD,
+        (ConsentKind::Azure, true) => Work::Hold,
+        (ConsentKind::Office365, false) => Work::LoadOffice,
+        (ConsentKind::Office365, true) => {
+            let message =
+                "A consent to Office 365 has no window that could be held open. Leave holdWindow out.";
+            return Ok(Err(UserError::new(UserErrorCode::InvalidSelection, "holdWindow", message)));
         }
     };
+    let (viewer, origin) = (&scope.viewer, scope.origin);
+    let started = crate::consent::start(scope.services, viewer, origin, &input.tenant, work).await;
     let error = match started {
         Ok(started) => return Ok(Ok(started)),
         Err(error) => error,

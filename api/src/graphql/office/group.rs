@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use async_graphql::{Context, Enum, ID, Object, Result};
 use entity::office::group::{self, Column};
+use entity::office::membership;
+use sea_orm::ColumnTrait;
 use uuid::Uuid;
 
 use super::member::{self, GroupMember};
@@ -125,7 +127,23 @@ impl OfficeGroup {
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<Connection<GroupMember>> {
         let scope = Scope::of(ctx, Permission::ReadReports)?;
-        member::list(scope, self.row.id, &Paging { first, after, last, before }).await
+        let direct = membership::Column::GroupId.eq(self.row.id);
+        member::list(scope, direct, &Paging { first, after, last, before }).await
+    }
+
+    /// Its members, and those of the groups that are in it, each once.
+    async fn transitive_members(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many, from the start: at most 500; 50 if neither this nor `last` is given.")]
+        first: Option<i32>,
+        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many, from the end: at most 500.")] last: Option<i32>,
+        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+    ) -> Result<Connection<GroupMember>> {
+        let scope = Scope::of(ctx, Permission::ReadReports)?;
+        let all = membership::transitive(scope.backend(), self.row.id);
+        member::list(scope, all, &Paging { first, after, last, before }).await
     }
 
     /// When it was first seen here.

@@ -1,4 +1,4 @@
-//! A direct member of a group.
+//! A member of a group.
 
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ pub enum GroupMemberKind {
     Other,
 }
 
-/// A direct member of a group.
+/// A member of a group.
 pub struct GroupMember {
     row: membership::Model,
     siblings: Arc<Siblings>,
@@ -63,7 +63,7 @@ fn user_id(row: &membership::Model) -> Option<Uuid> {
     (row.kind == membership::Kind::User).then(|| user::id_of(row.tenant_id, row.member_id))
 }
 
-/// A direct member of a group.
+/// A member of a group.
 #[Object(name = "GroupMember")]
 impl GroupMember {
     /// What it is.
@@ -86,9 +86,9 @@ impl GroupMember {
     }
 }
 
-/// A page of the members of a group, by Microsoft's ids: in the order of an index.
-pub async fn list(scope: Scope<'_>, group_id: Uuid, paging: &Paging) -> Result<Connection<GroupMember>> {
-    let list = scope.owned().filter(Column::GroupId.eq(group_id));
+/// A page of the members that `which` names, by Microsoft's ids: in the order of an index.
+pub async fn list(scope: Scope<'_>, which: Expr, paging: &Paging) -> Result<Connection<GroupMember>> {
+    let list = scope.owned().filter(which);
     let sort = Sort {
         name: "member",
         expression: Expr::col(Column::MemberId.as_column_ref()),

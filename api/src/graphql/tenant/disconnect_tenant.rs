@@ -25,10 +25,10 @@ use crate::permission::Permission;
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 #[graphql(name = "DisconnectedData")]
 pub enum DisconnectedData {
-    /// Subscriptions, resources and tags stay as they are.
+    /// Subscriptions, resources, tags and what was read of Office 365 stay as they are.
     Keep,
-    /// Subscriptions, resources, tags and role assignments are deleted, and the steps of operations with the
-    /// subscription that they are about; operations, consents, receipts and the audit stay. What Tenantry created in Azure and could not remove is remembered until it is removed.
+    /// Subscriptions, resources, tags, role assignments and what was read of Office 365 are deleted, and the steps of
+    /// operations with the subscription that they are about; operations, consents, receipts and the audit stay. What Tenantry created in Azure and could not remove is remembered until it is removed.
     Delete,
 }
 

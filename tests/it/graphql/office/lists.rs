@@ -133,3 +133,31 @@ async fn groups_tell_their_members_and_users_their_groups() -> Result<()> {
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn members_of_groups_in_groups_come_once_also_where_these_go_in_circles() -> Result<()> {
+    let stage = Stage::start().await?;
+    let viewer = stage.viewer().await?;
+    let directory = Directory::connect(&stage, viewer, Some(&GRANTED)).await?;
+    let (ada, bob) = (directory.user("ada", |_| ()).await?, directory.user("bob", |_| ()).await?);
+    let outer = directory.group("outer", group::Kind::Security, 2).await?;
+    let inner = directory.group("inner", group::Kind::Security, 3).await?;
+    directory.member(&outer, ada.entra_user_id, membership::Kind::User).await?;
+    directory.member(&outer, inner.entra_group_id, membership::Kind::Group).await?;
+    directory.member(&inner, ada.entra_user_id, membership::Kind::User).await?;
+    directory.member(&inner, bob.entra_user_id, membership::Kind::User).await?;
+    directory.member(&inner, outer.entra_group_id, membership::Kind::Group).await?;
+    let query = "query($id: ID!) { node(id: $id) { ... on OfficeGroup { members { totalCount }
+        transitiveMembers { totalCount nodes { kind user { displayName } } } } } }";
+
+    let told = stage.ask(viewer, query, json!({ "id": format!("office-group:{}", outer.id) })).await?;
+
+    let members = &told["node"]["transitiveMembers"];
+    assert_eq!((&told["node"]["members"]["totalCount"], &members["totalCount"]), (&json!(2), &json!(4)));
+    let nodes = members["nodes"].as_array().into_iter().flatten();
+    let users = nodes
+        .filter_map(|node| node["user"]["displayName"].as_str())
+        .collect::<std::collections::BTreeSet<_>>();
+    assert_eq!(users.into_iter().collect::<Vec<_>>(), ["ada", "bob"]);
+    Ok(())
+}
