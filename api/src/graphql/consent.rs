@@ -63,7 +63,7 @@ pub enum ConsentState {
     Pending,
     /// Somebody came back, and Microsoft is being asked for the token.
     Returned,
-    /// Granted; the window is open until `closesAt`.
+    /// Granted; of an `AZURE` consent the window is open until `closesAt`.
     Granted,
     /// Refused, cancelled, or not acceptable; `failure` says which.
     Refused,

@@ -74,20 +74,6 @@ impl Permission {
         Self::ALL.into_iter().find(|permission| permission.as_str() == name)
     }
 
-    /// Its id among the app roles of Microsoft Graph, by which an app registration names it.
-    pub fn app_role_id(self) -> Uuid {
-        Uuid::from_u128(match self {
-            Self::ReportsReadAll => 0x230c_1aed_a721_4c5d_9cb4_a905_14e5_08ef,
-            Self::GroupReadAll => 0x5b56_7255_7703_4780_807c_7be8_301a_e99b,
-            Self::UserReadAll => 0xdf02_1288_bdef_4463_88db_98f2_2de8_9214,
-            Self::AuditLogReadAll => 0xb0af_ded3_3588_46d8_8b3d_9842_eff7_78da,
-            Self::OrganizationReadAll => 0x4984_76ce_e0fe_48b0_b801_37ba_7e26_85c6,
-            Self::ReportSettingsReadAll => 0xee35_3f83_55ef_4b78_82da_555b_fa2b_4b95,
-            Self::ApplicationReadAll => 0x9a5d_68dd_52b0_4cc2_bd40_abcf_44ac_3a30,
-            Self::DirectoryReadAll => 0x7ab1_d382_f21e_4acd_a863_ba3e_13f7_da61,
-        })
-    }
-
     /// What there is none of without it: a sentence for a person.
     pub const fn needed_for(self) -> &'static str {
         match self {
@@ -168,11 +154,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_permission_has_its_own_name_id_and_use() {
+    fn every_permission_has_its_own_name_and_use() {
         let names: BTreeSet<_> = Permission::ALL.iter().map(|one| one.as_str()).collect();
-        let ids: BTreeSet<_> = Permission::ALL.iter().map(|one| one.app_role_id()).collect();
         let uses: BTreeSet<_> = Permission::ALL.iter().map(|one| one.needed_for()).collect();
-        assert_eq!((names.len(), ids.len(), uses.len()), (8, 8, 8));
+        assert_eq!((names.len(), uses.len()), (8, 8));
         assert!(uses.iter().all(|text| text.ends_with('.')));
         assert!(Permission::ALL.iter().all(|one| Permission::named(one.as_str()) == Some(*one)));
         assert_eq!(Permission::named("user.read.all"), None);

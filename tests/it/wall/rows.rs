@@ -52,6 +52,7 @@ impl Table {
                 "bytea" => "gen_random_uuid()::text::bytea".to_owned(),
                 "jsonb" => "'[]'".to_owned(),
                 "timestamp with time zone" => "now()".to_owned(),
+                "date" => "current_date".to_owned(),
                 "bigint" | "integer" | "smallint" => "0".to_owned(),
                 "boolean" => "false".to_owned(),
                 other => bail!("which value has a column of type {other}? Say it here, for {}", self.name),
