@@ -1,10 +1,14 @@
 //! Rows of a CSV file (RFC 4180), as its pieces arrive.
 //!
-//! A reader that only knows the grammar takes everything after a quote that is never closed for one cell, and rows
-//! vanish without a word. Here a line that is no row costs itself alone: reading goes on at the next line.
+//! The grammar is that of the crate `csv`, which takes everything after a quote that is never closed for one cell, so
+//! that rows vanish without a word. Here a line that is no row costs itself alone: reading goes on at the next line.
+
+use csv_core::{ReadRecordResult, Reader, ReaderBuilder, Terminator};
 
 /// A longer row is none.
 const LONGEST_ROW: usize = 32 << 10;
+/// A row of as many cells is none.
+const MOST_CELLS: usize = 1 << 10;
 /// The byte order mark of UTF-8, with which Microsoft's files begin.
 const MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -54,6 +58,7 @@ pub(super) struct Lines {
     in_refused: bool,
     has_begun: bool,
     is_whole: bool,
+    grammar: Grammar,
 }
 
 impl Lines {
@@ -75,13 +80,13 @@ impl Lines {
             return None;
         }
         self.began = (self.read, self.line);
-        let rest = self.rest();
+        let rest = &self.buffer[self.read..];
         let piece = &rest[..rest.len().min(LONGEST_ROW)];
         let line = self.line + 1;
-        let why = match split(piece, self.is_whole && rest.len() < LONGEST_ROW) {
+        let why = match self.grammar.split(piece, self.is_whole && rest.len() < LONGEST_ROW) {
             Split::Row { cells, length } => {
                 let has_no_end = piece[..length].last() != Some(&b'\n');
-                let lines = breaks(&piece[..length]) + u64::from(has_no_end);
+                let lines = count_of(b'\n', &piece[..length]) + u64::from(has_no_end);
                 self.line += lines;
                 self.read += length;
                 return Some(Record { line, lines, cells });
@@ -95,10 +100,9 @@ impl Lines {
     }
 
     /// Whether a line of the last row, other than its first, is a row of so many cells by itself.
-    pub fn hides_row(&self, width: usize) -> bool {
-        let row = self.buffer.get(self.began.0..self.read).unwrap_or_default();
-        let is_row =
-            |line| matches!(split(line, true), Split::Row { cells: Ok(cells), .. } if cells.len() == width);
+    pub fn hides_row(&mut self, width: usize) -> bool {
+        let (row, grammar) = (&self.buffer[self.began.0..self.read], &mut self.grammar);
+        let is_row = |line| matches!(grammar.split(line, true), Split::Row { cells: Ok(cells), .. } if cells.len() == width);
         row.split_inclusive(|byte| *byte == b'\n').skip(1).any(is_row)
     }
 
@@ -122,7 +126,7 @@ impl Lines {
         }
         let rest = self.rest();
         let blank = rest.iter().position(|byte| !matches!(byte, b'\r' | b'\n')).unwrap_or(rest.len());
-        let (lines, is_there) = (breaks(&rest[..blank]), blank < rest.len());
+        let (lines, is_there) = (count_of(b'\n', &rest[..blank]), blank < rest.len());
         self.line += lines;
         self.read += blank;
         is_there
@@ -142,8 +146,8 @@ impl Lines {
     }
 }
 
-fn breaks(bytes: &[u8]) -> u64 {
-    bytes.iter().map(|byte| u64::from(*byte == b'\n')).sum()
+fn count_of(wanted: u8, bytes: &[u8]) -> u64 {
+    bytes.iter().map(|byte| u64::from(*byte == wanted)).sum()
 }
 
 /// What the bytes begin with.
@@ -157,63 +161,58 @@ enum Split {
     Broken(&'static str),
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
-    Begin,
-    Plain,
-    Quoted,
-    /// After a quote in quotes: it is their end, or half of a doubled one.
-    Quote,
-    /// After a carriage return behind quotes.
-    Return,
+/// The grammar of the crate `csv`, and room for what it finds.
+struct Grammar {
+    reader: Reader,
+    text: Vec<u8>,
+    ends: Vec<usize>,
 }
 
-fn split(bytes: &[u8], is_end: bool) -> Split {
-    let (mut text, mut ends, mut place) = (Vec::new(), Vec::new(), Place::Begin);
-    for (index, byte) in bytes.iter().enumerate() {
-        place = match (place, byte) {
-            (Place::Quoted, b'"') => Place::Quote,
-            (Place::Begin, b'"') => Place::Quoted,
-            (Place::Quoted, _) | (Place::Quote, b'"') => {
-                text.push(*byte);
-                Place::Quoted
-            }
-            (Place::Begin | Place::Plain | Place::Quote | Place::Return, b'\n') => {
-                if place == Place::Plain {
-                    text.pop_if(|last| *last == b'\r');
-                }
-                ends.push(text.len());
-                return Split::Row { cells: cells(text, ends), length: index + 1 };
-            }
-            (Place::Begin | Place::Plain | Place::Quote, b',') => {
-                ends.push(text.len());
-                Place::Begin
-            }
-            (Place::Quote, b'\r') => Place::Return,
-            (Place::Quote | Place::Return, _) => return Split::Broken("something follows a closing quote"),
-            (Place::Begin | Place::Plain, _) => {
-                text.push(*byte);
-                Place::Plain
-            }
-        };
-    }
-    match place {
-        _ if !is_end => Split::Open,
-        Place::Quoted => Split::Broken("a quote is not closed"),
-        _ => {
-            ends.push(text.len());
-            Split::Row { cells: cells(text, ends), length: bytes.len() }
+impl Default for Grammar {
+    fn default() -> Self {
+        Self {
+            // A line ends with its feed alone: a return within a cell is text.
+            reader: ReaderBuilder::new().terminator(Terminator::Any(b'\n')).build(),
+            text: vec![0; LONGEST_ROW + 1],
+            ends: vec![0; MOST_CELLS],
         }
     }
 }
 
-fn cells(text: Vec<u8>, ends: Vec<usize>) -> Result<Cells, &'static str> {
-    let text = String::from_utf8(text).map_err(|_| "the row is not UTF-8")?;
+impl Grammar {
+    /// Of at most [`LONGEST_ROW`] bytes.
+    fn split(&mut self, bytes: &[u8], is_end: bool) -> Split {
+        self.reader.reset();
+        let (mut found, length, written, mut count) =
+            self.reader.read_record(bytes, &mut self.text, &mut self.ends);
+        if found == ReadRecordResult::InputEmpty && is_end {
+            if count_of(b'"', bytes) % 2 == 1 {
+                return Split::Broken("a quote is not closed");
+            }
+            let (text, ends) = (&mut self.text[written..], &mut self.ends[count..]);
+            let (at_end, _, _, last) = self.reader.read_record(&[], text, ends);
+            (found, count) = (at_end, count + last);
+        }
+        match found {
+            ReadRecordResult::Record => {
+                let row = bytes[..length].strip_suffix(b"\n").unwrap_or(&bytes[..length]);
+                let returned = usize::from(row.ends_with(b"\r"));
+                self.ends[count - 1] -= returned;
+                Split::Row { cells: cells(&self.text[..written - returned], &self.ends[..count]), length }
+            }
+            ReadRecordResult::OutputEndsFull => Split::Broken("the row has too many cells"),
+            _ => Split::Open,
+        }
+    }
+}
+
+fn cells(text: &[u8], ends: &[usize]) -> Result<Cells, &'static str> {
+    let text = std::str::from_utf8(text).map_err(|_| "the row is not UTF-8")?;
     // No database takes it.
     if text.contains('\0') {
         return Err("the row holds a zero byte");
     }
-    Ok(Cells { text, ends })
+    Ok(Cells { text: text.to_owned(), ends: ends.to_vec() })
 }
 
 #[cfg(test)]

@@ -42,17 +42,19 @@ fn rows_are_read_through_marks_breaks_and_quotes() {
 #[test]
 fn a_line_that_is_no_row_costs_itself_alone() {
     assert_eq!(
-        rows(b"\"open,1\ngood,2\n\"a\"b,3\n\xff,4\nnul\0,5\ngood,6\n\"open at the end,7"),
-        [
-            (1, None),
-            row(2, &["good", "2"]),
-            (3, None),
-            (4, None),
-            (5, None),
-            row(6, &["good", "6"]),
-            (7, None),
-        ]
+        rows(b"\"open,1\ngood,2\n\xff,4\nnul\0,5\ngood,6"),
+        [(1, None), row(2, &["good", "2"]), (3, None), (4, None), row(5, &["good", "6"])]
     );
+    let wide = ",".repeat(MOST_CELLS);
+    assert_eq!(
+        rows(format!("{wide}\ngood,2\n\"open,3").as_bytes()),
+        [(1, None), row(2, &["good", "2"]), (3, None),]
+    );
+}
+
+#[test]
+fn what_follows_a_closing_quote_belongs_to_the_cell() {
+    assert_eq!(rows(b"\"a\"b,\"1\"\r\n\"c\r\"\n"), [row(1, &["ab", "1"]), row(2, &["c\r"])]);
 }
 
 #[test]

@@ -111,7 +111,7 @@ fn nothing_vanishes_between_two_stray_quotes() {
         reasons(&table),
         [
             (2, "a quote is not closed on its line"),
-            (8, "something follows a closing quote"),
+            (8, "a quote is not closed on its line"),
             (9, "a quote is not closed"),
         ]
     );
