@@ -1,9 +1,10 @@
-"""Reads every user, every group with its members, and a report of a tenant through Microsoft's own SDK for Graph, keeps
-nothing, and prints how many rows that were and in how many seconds.
+"""Reads users, groups with their members, and a report of a tenant through Microsoft's own SDK for Graph, keeps nothing,
+and prints of each how many rows that were and in how many seconds.
 
     CLIENT_SECRET=… read_office.py BASE_URL TENANT CLIENT_ID
 
-What is selected is what the crate `microsoft` selects. The client is made and has its token before the time begins.
+What is selected is what the crate `microsoft` selects. The client is made and has its token before the time begins. Users
+and groups are read for a minute each, or to their last page: the SDK would need half an hour for 200,000 users.
 """
 
 import asyncio
@@ -27,6 +28,7 @@ USERS = ["id", "displayName", "userPrincipalName", "mail", "accountEnabled", "us
          "usageLocation", "createdDateTime", "assignedLicenses"]
 GROUPS = ["id", "displayName", "description", "groupTypes", "mailEnabled", "securityEnabled", "membershipRule",
           "createdDateTime", "members"]
+SECONDS = 60
 
 
 class Secret(AccessTokenProvider):
@@ -47,13 +49,16 @@ class Secret(AccessTokenProvider):
 
 
 async def each(builder, select, rows):
-    """Goes to the last page, and adds up what `rows` says of each object."""
+    """Goes from page to page, adds up what `rows` says of each object, and prints it."""
     parameters = type(builder).DeltaRequestBuilderGetQueryParameters(select=select)
-    page, count = await builder.get(RequestConfiguration(query_parameters=parameters)), 0
+    begun, count = time.perf_counter(), 0
+    page = await builder.get(RequestConfiguration(query_parameters=parameters))
     while True:
         count += sum(map(rows, page.value))
-        if not page.odata_next_link:
-            return count
+        seconds = time.perf_counter() - begun
+        if not page.odata_next_link or seconds > SECONDS:
+            print(count, seconds)
+            return
         page = await builder.with_url(page.odata_next_link).get()
 
 
@@ -64,13 +69,12 @@ async def main():
         adapter = GraphRequestAdapter(provider, GraphClientFactory.create_with_default_middleware(client=spoken))
         adapter.base_url = f"{base}/v1.0"
         client = GraphServiceClient(request_adapter=adapter)
+        await each(client.users.delta, USERS, lambda _: 1)
+        await each(client.groups.delta, GROUPS, lambda group: 1 + len(group.additional_data.get("members@delta") or []))
         begun = time.perf_counter()
-        users = await each(client.users.delta, USERS, lambda _: 1)
-        members = lambda group: 1 + len(group.additional_data.get("members@delta") or [])
-        groups = await each(client.groups.delta, GROUPS, members)
         body = await client.reports.get_office365_active_user_detail_with_period("D180").get()
-        report = sum(1 for _ in csv.DictReader(io.StringIO(body.decode("utf-8-sig"))))
-        print(users + groups + report, time.perf_counter() - begun)
+        rows = sum(1 for _ in csv.DictReader(io.StringIO(body.decode("utf-8-sig"))))
+        print(rows, time.perf_counter() - begun)
 
 
 asyncio.run(main())

@@ -22,11 +22,11 @@ const CHANGE_SET: &str =
       failure { code message } problems { code message } resolution } } }
     userErrors { code message field consentUrl }";
 
-/// A tenant in which tags are written: four numbers of resources that take tags, and what they are called.
+/// A tenant in which tags are written, and what the resources of its first subscription are called.
 struct Tenant {
     app: TestApp,
     azure: Uuid,
-    subscription: String,
+    subscriptions: Vec<String>,
     /// By the resource's number.
     ids: BTreeMap<u64, String>,
 }
@@ -40,26 +40,27 @@ impl Tenant {
     }
 
     async fn readable(resources: u64) -> Result<Self> {
-        let app = TestApp::small(1, resources).await?;
+        Self::onboarded(TestApp::small(1, resources).await?).await
+    }
+
+    async fn onboarded(app: TestApp) -> Result<Self> {
         app.onboard().await?;
         let azure = app.simulator.subscriptions()[0].id;
         let data = app
             .ask("{ subscriptions { nodes { id } } resources(first: 500) { nodes { id armId } } }", json!({}))
             .await?;
         let text = |value: &Value| value.as_str().map(str::to_owned).unwrap_or_default();
-        let subscription = text(&data["subscriptions"]["nodes"][0]["id"]);
-        let by_arm_id: BTreeMap<String, String> = data["resources"]["nodes"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .map(|node| (text(&node["armId"]).to_lowercase(), text(&node["id"])))
-            .collect();
+        let nodes = |of: &str| data[of]["nodes"].as_array().cloned().unwrap_or_default();
+        let subscriptions = nodes("subscriptions").iter().map(|node| text(&node["id"])).collect();
+        let resources = nodes("resources");
+        let by_arm_id: BTreeMap<String, String> =
+            resources.iter().map(|node| (text(&node["armId"]).to_lowercase(), text(&node["id"]))).collect();
         let number = |number| {
             let arm_id = app.simulator.resource_id(azure, number)?.to_lowercase();
             Some((number, by_arm_id.get(&arm_id)?.clone()))
         };
-        let ids = (0..resources).filter_map(number).collect();
-        Ok(Self { app, azure, subscription, ids })
+        let ids = (0..resources.len() as u64).filter_map(number).collect();
+        Ok(Self { app, azure, subscriptions, ids })
     }
 
     async fn change_access(&self, level: &str) -> Result<()> {
@@ -68,7 +69,7 @@ impl Tenant {
             .ask(
                 "mutation($ids: [ID!]!, $level: AccessLevel!) { changeAccess(input: { subscriptionIds: $ids, level: $level }) {
                    userErrors { consentUrl } } }",
-                json!({ "ids": [self.subscription], "level": level }),
+                json!({ "ids": self.subscriptions, "level": level }),
             )
             .await?;
         if let Some(url) = asked["changeAccess"]["userErrors"][0]["consentUrl"].as_str() {

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::stack::Stack;
 
 /// A test's connections: few, as many tests run at once.
-const CONNECTIONS: u32 = 10;
+pub const CONNECTIONS: u32 = 10;
 
 /// Any number, the same in all tests: who holds it makes the template.
 const TEMPLATE_LOCK: i64 = 5_102_447_719;

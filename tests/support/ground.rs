@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
+use chrono::{DateTime, Utc};
 use entity::operation_step;
 use entity::role_assignment::{self, Origin};
 use entity::subscription::{self, AccessLevel, AzureState};
@@ -101,12 +102,13 @@ impl Ground {
         })
     }
 
-    /// Connects the tenant to Office 365 and reads everything of it; answers how long that took.
-    pub async fn load_office(&self) -> Result<Duration> {
+    /// Connects the tenant to Office 365 and reads everything of it; answers when that began, and how long it took.
+    pub async fn load_office(&self) -> Result<(DateTime<Utc>, Duration)> {
         let tenant = tenant::Entity::owned_by(self.member.organization_id).one(self.database()).await?;
         let tenant = tenant.context("there is no tenant")?;
-        worker::office::connect(self.database(), &tenant, self.member.id, self.context.clock.now()).await?;
-        Ok(self.run(Work::LoadOffice).await?.1)
+        let now = self.context.clock.now();
+        worker::office::connect(self.database(), &tenant, self.member.id, now).await?;
+        Ok((now, self.run(Work::LoadOffice).await?.1))
     }
 
     /// Does this from the ring of the bell to the end of the operation.
@@ -128,15 +130,18 @@ impl Ground {
     /// Microsoft's own client reads the same rows to the last page, and stores nothing; answers how many, and
     /// how long that took.
     pub async fn scan_of_peer(&self) -> Result<(u64, Duration)> {
-        self.read_by_peer("bench/read_resource_graph.py").await
+        let read = self.read_by_peer("bench/read_resource_graph.py").await?;
+        read.first().copied().context("the peer read nothing")
     }
 
-    /// The same of what Office 365 tells.
-    pub async fn load_of_peer(&self) -> Result<(u64, Duration)> {
-        self.read_by_peer("bench/read_office.py").await
+    /// The same of users, of groups with their members, and of a report; of the first two it may read only a part.
+    pub async fn load_of_peer(&self) -> Result<[(u64, Duration); 3]> {
+        let read = self.read_by_peer("bench/read_office.py").await?;
+        read.try_into().map_err(|read| anyhow::anyhow!("the peer read {read:?}"))
     }
 
-    async fn read_by_peer(&self, program: &str) -> Result<(u64, Duration)> {
+    /// How many rows, and how long that took, of each line that the program prints.
+    async fn read_by_peer(&self, program: &str) -> Result<Vec<(u64, Duration)>> {
         let python = std::env::var_os("TENANTRY_BENCH_PYTHON")
             .context("TENANTRY_BENCH_PYTHON names no Python with Microsoft's SDKs: tests/bench/run does")?;
         let program = Path::new(env!("CARGO_MANIFEST_DIR")).join(program);
@@ -148,8 +153,11 @@ impl Ground {
             .await?;
         ensure!(output.status.success(), "the peer failed: {}", String::from_utf8_lossy(&output.stderr));
         let said = String::from_utf8(output.stdout)?;
-        let (rows, seconds) = said.trim().split_once(' ').context("the peer says nothing")?;
-        Ok((rows.parse()?, Duration::from_secs_f64(seconds.parse()?)))
+        let read = said.lines().map(|line| {
+            let (rows, seconds) = line.split_once(' ').context("the peer says nothing")?;
+            Ok((rows.parse()?, Duration::from_secs_f64(seconds.parse()?)))
+        });
+        read.collect()
     }
 
     async fn store_operation(&self, work: Work) -> Result<operation::Model> {

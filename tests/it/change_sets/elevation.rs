@@ -49,7 +49,7 @@ impl Tenant {
         let writes: Vec<_> = writes.map(|one| json!([one["outcome"], one["failure"]["code"]])).collect();
         let query = "query($id: ID!) { node(id: $id) { ... on AzureSubscription { accessLevel
             roleAssignments { role origin } } } }";
-        let data = self.app.ask(query, json!({ "id": self.subscription })).await?;
+        let data = self.app.ask(query, json!({ "id": self.subscriptions[0] })).await?;
         let held = data["node"]["roleAssignments"].as_array().into_iter().flatten();
         let ours: Vec<_> = held.filter(|one| one["origin"] == "OURS").map(|one| &one["role"]).collect();
         Ok(json!([step["outcome"], step["failure"]["code"], writes, data["node"]["accessLevel"], ours]))

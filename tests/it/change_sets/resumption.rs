@@ -1,8 +1,13 @@
 //! Whatever happens on the way, no change is sent twice that Azure already has, and none is lost.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 use simulator::Fault;
+use support::app::TestApp;
+use support::database::CONNECTIONS;
+use tokio::time::timeout;
 
 use super::{Tenant, outcomes};
 
@@ -64,6 +69,30 @@ async fn a_change_that_azure_makes_later_is_waited_for() -> Result<()> {
 
     assert_eq!(outcomes(&change_set), ["APPLIED"]);
     assert_eq!(tenant.tags(0)["a"], "b");
+    Ok(())
+}
+
+#[tokio::test]
+async fn many_subscriptions_are_written_to_over_a_single_connection_to_the_database() -> Result<()> {
+    let tenant = Tenant::onboarded(TestApp::small(6, 90).await?).await?;
+    tenant.change_access("WRITE_TAGS").await?;
+    let wish =
+        json!({ "selection": { "all": true, "expectedCount": 90 }, "tags": [{ "name": "a", "value": "b" }] });
+    let asked = tenant.ask("assignTags", wish).await?;
+    let id = asked["changeSet"]["id"].as_str().context(asked.to_string())?;
+    // Steps end while others wait for Azure and for the database.
+    tenant.app.simulator.set_latency(Duration::from_millis(5));
+    let mut taken = Vec::new();
+    for _ in 1..CONNECTIONS {
+        taken.push(worker::transaction::snapshot(&tenant.app.database).await?);
+    }
+
+    // Whoever waits for a connection that nobody gives back does so for half a minute.
+    timeout(Duration::from_secs(25), tenant.app.run_jobs()).await??;
+
+    drop(taken);
+    let change_set = tenant.change_set(id).await?;
+    assert_eq!(outcomes(&change_set), vec!["APPLIED"; 90]);
     Ok(())
 }
 

@@ -209,6 +209,33 @@ async fn a_link_that_died_lets_everything_be_read_again_and_finds_who_is_gone() 
 }
 
 #[tokio::test]
+async fn links_that_keep_dying_end_a_load_and_the_next_one_begins_anew() -> Result<()> {
+    let app = TestApp::small(1, 1).await?;
+    app.simulator.set_graph_page_size(50);
+    let dead = r#"{"error":{"code":"syncStateNotFound","message":"A planned fault."}}"#;
+    for after in [1, 2] {
+        let fault = Fault::on("GET", "/v1.0/users/delta").after(after);
+        app.simulator.faults().plan(fault.answer(410, &[], dead));
+    }
+
+    let mut operation = app.connect_office().await?;
+    assert_eq!(operation["state"], "PARTIAL", "{operation}");
+    let loaded = Loaded { app, tenant: operation["tenant"]["id"].take() };
+
+    let feed = loaded.feed("USERS").await?;
+    assert_eq!(
+        (&feed["state"], &feed["failure"]["code"]),
+        (&json!("FAILED"), &json!("DELTA_TOKEN_DEAD")),
+        "{feed}"
+    );
+    assert_eq!(loaded.calls("/users/delta"), 4, "it was begun anew once");
+    loaded.load().await?;
+    assert_eq!(loaded.feed("USERS").await?["state"], "LOADED");
+    assert_eq!(loaded.users().await?.len(), loaded.app.simulator.office_users().len());
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_load_that_broke_goes_on_where_it_was() -> Result<()> {
     let app = TestApp::small(1, 1).await?;
     app.simulator.set_graph_page_size(50);

@@ -1,6 +1,7 @@
 //! Writes the tags of a change set, at every subscription of an operation at once: each has a budget of its own.
 
 use std::collections::HashSet;
+use std::pin::pin;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -15,6 +16,7 @@ use microsoft::MicrosoftError;
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
 use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::change_set::{Names, ROOM, Writer, Written, by_resource};
@@ -92,6 +94,8 @@ struct Run<'a> {
     /// Whether the window in which a role is held is about to close.
     is_closing: AtomicBool,
     wait: Mutex<Wait>,
+    /// Rings when a step has ended.
+    has_room: Notify,
 }
 
 /// Why not everything could be done in this attempt.
@@ -122,38 +126,56 @@ impl<'a> Run<'a> {
             is_stopped: AtomicBool::new(false),
             is_closing: AtomicBool::new(false),
             wait: Mutex::default(),
+            has_room: Notify::new(),
         }))
     }
 
     /// Takes every step as far as it goes, also those whose role works only after the others were begun.
+    ///
+    /// Steps are looked for while others are written, never in between: what is not polled keeps its connection to the
+    /// database, and a look that waits for one of those would wait for good.
     async fn all(&self) -> Result<(), JobError> {
         self.watch_window().await?;
         let (mut begun, mut writing) = (HashSet::new(), FuturesUnordered::new());
+        let mut look = pin!(self.look(Duration::ZERO));
         loop {
-            let room = SUBSCRIPTIONS - writing.len();
-            for step in self.writing(&begun).await?.into_iter().take(room) {
-                begun.insert(step.id);
-                writing.push(self.step(step));
-            }
             tokio::select! {
-                ended = writing.next() => match ended {
-                    Some(ended) => ended?,
-                    None => return Ok(()),
-                },
-                () = tokio::time::sleep(LOOK) => {}
+                found = &mut look => {
+                    let new = found?.into_iter().filter(|step| !begun.contains(&step.id));
+                    for step in new.take(SUBSCRIPTIONS - writing.len()).collect::<Vec<_>>() {
+                        begun.insert(step.id);
+                        writing.push(self.step(step));
+                    }
+                    if writing.is_empty() {
+                        return Ok(());
+                    }
+                    look.set(self.look(LOOK));
+                }
+                Some(ended) = writing.next() => {
+                    ended?;
+                    self.has_room.notify_one();
+                }
             }
         }
     }
 
-    /// Steps that stand at `WRITING` and were not begun yet. Those that hold a role for it go first.
-    async fn writing(&self, begun: &HashSet<Uuid>) -> Result<Vec<operation_step::Model>, JobError> {
+    /// Looks for steps as soon as one has ended, or else after a while.
+    async fn look(&self, after: Duration) -> Result<Vec<operation_step::Model>, JobError> {
+        tokio::select! {
+            () = tokio::time::sleep(after) => {}
+            () = self.has_room.notified() => {}
+        }
+        self.writing().await
+    }
+
+    /// The steps that stand at `WRITING`. Those that hold a role for it go first.
+    async fn writing(&self) -> Result<Vec<operation_step::Model>, JobError> {
         let mut steps = operation_step::Entity::owned_by(self.operation.organization_id)
             .filter(operation_step::Column::OperationId.eq(self.operation.id))
             .filter(operation_step::Column::State.eq(State::Writing))
             .order_by_asc(operation_step::Column::Id)
             .all(&self.context.database)
             .await?;
-        steps.retain(|step| !begun.contains(&step.id));
         steps.sort_by_key(|step| step.access_level.is_none());
         Ok(steps)
     }
@@ -376,7 +398,7 @@ impl<'a> Run<'a> {
 
     /// Whether some step holds a role for its writes.
     async fn holds_role(&self) -> Result<bool, JobError> {
-        Ok(self.writing(&HashSet::new()).await?.iter().any(|step| step.access_level.is_some()))
+        Ok(self.writing().await?.iter().any(|step| step.access_level.is_some()))
     }
 }
 

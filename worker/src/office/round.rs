@@ -38,6 +38,7 @@ pub(super) async fn read<T>(
     if feed.state == State::Waiting {
         Load::begun(feed);
     }
+    let mut has_begun_anew = false;
     loop {
         if feed.link.is_none() {
             feed.round += 1;
@@ -46,10 +47,10 @@ pub(super) async fn read<T>(
         let start = feed.link.clone().map_or(Start::Beginning, |link| Start::At(DeltaLink::stored(link)));
         let page = match sink.fetch(&start).await {
             Ok(page) => page,
-            // Everything is read again; nothing that is stored goes before that has ended.
-            Err(error) if error.code() == LINK_DEAD && feed.link.is_some() => {
+            // Everything is read again, once; nothing that is stored goes before that has ended.
+            Err(error) if error.code() == LINK_DEAD && feed.link.is_some() && !has_begun_anew => {
                 tracing::info!(feed.id = %feed.id, "the link to changes has died; everything is read again");
-                feed.link = None;
+                (feed.link, has_begun_anew) = (None, true);
                 continue;
             }
             Err(error) => return Err(error.into()),
