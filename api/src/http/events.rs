@@ -84,6 +84,19 @@ impl Event {
     }
 }
 
+/// Waits until the viewer is refused. That nobody can say is no reason to hang up.
+async fn refused<E: Executor>(execution: &Execution<E>, presented: &Presented) -> TokenRefused {
+    let mut check = interval_at(Instant::now() + CHECK, CHECK);
+    check.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        check.tick().await;
+        match execution.authenticate(presented).await {
+            Err(refused) if refused != TokenRefused::Unavailable => return refused,
+            _ => {}
+        }
+    }
+}
+
 /// Hands over each answer, until there is none, the viewer is refused, or the process stops.
 async fn follow<E: Executor>(
     execution: Arc<Execution<E>>,
@@ -94,8 +107,8 @@ async fn follow<E: Executor>(
 ) {
     let limits = &execution.limits;
     let mut heartbeat = interval_at(Instant::now() + limits.ping, limits.ping);
-    let mut check = interval_at(Instant::now() + CHECK, CHECK);
-    check.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // Polled beside the answers: one that is being worked on may hold what the question waits for.
+    let mut refused = pin!(refused(&execution, &presented));
     let mut answers = pin!(Arc::clone(&execution).follow(asked));
     loop {
         let event = tokio::select! {
@@ -103,12 +116,7 @@ async fn follow<E: Executor>(
             () = shutdown.cancelled() => return,
             answer = answers.next() => answer.map_or(Event::Complete, Event::Answer),
             _ = heartbeat.tick() => Event::Heartbeat,
-            _ = check.tick() => match execution.authenticate(&presented).await {
-                Err(refused) if refused != TokenRefused::Unavailable => {
-                    Event::Answer(Answer::Refused(refused.into()))
-                }
-                _ => continue,
-            },
+            refused = &mut refused => Event::Answer(Answer::Refused(refused.into())),
         };
         let is_refused = matches!(event, Event::Answer(Answer::Refused(_)));
         let is_last = matches!(event, Event::Complete);
