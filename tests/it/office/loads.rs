@@ -27,9 +27,15 @@ impl Loaded {
     }
 
     pub(super) async fn over(app: TestApp) -> Result<Self> {
-        let mut operation = app.connect_office().await?;
-        assert_eq!(operation["state"], "SUCCEEDED", "{operation}");
-        Ok(Self { app, tenant: operation["tenant"]["id"].take() })
+        Ok(Self::ended(app, "SUCCEEDED").await?.0)
+    }
+
+    /// The same of a load that ends in this state; with the operation.
+    async fn ended(app: TestApp, state: &str) -> Result<(Self, Value)> {
+        let operation = app.connect_office().await?;
+        assert_eq!(operation["state"], state, "{operation}");
+        let tenant = operation["tenant"]["id"].clone();
+        Ok((Self { app, tenant }, operation))
     }
 
     /// Loads once more; answers the operation with its feeds.
@@ -218,9 +224,7 @@ async fn links_that_keep_dying_end_a_load_and_the_next_one_begins_anew() -> Resu
         app.simulator.faults().plan(fault.answer(410, &[], dead));
     }
 
-    let mut operation = app.connect_office().await?;
-    assert_eq!(operation["state"], "PARTIAL", "{operation}");
-    let loaded = Loaded { app, tenant: operation["tenant"]["id"].take() };
+    let (loaded, _) = Loaded::ended(app, "PARTIAL").await?;
 
     let feed = loaded.feed("USERS").await?;
     assert_eq!(
@@ -241,9 +245,7 @@ async fn a_load_that_broke_goes_on_where_it_was() -> Result<()> {
     app.simulator.set_graph_page_size(50);
     let refused = r#"{"error":{"code":"Request_BadRequest","message":"A planned fault."}}"#;
     app.simulator.faults().plan(Fault::on("GET", "/v1.0/users/delta").after(2).answer(400, &[], refused));
-    let mut operation = app.connect_office().await?;
-    assert_eq!(operation["state"], "PARTIAL", "{operation}");
-    let loaded = Loaded { app, tenant: operation["tenant"]["id"].take() };
+    let (loaded, operation) = Loaded::ended(app, "PARTIAL").await?;
     assert_eq!(loaded.feed("USERS").await?["state"], "FAILED");
     assert_eq!(loaded.users().await?.len(), 100, "what was read is kept");
     loaded.app.simulator.clear_calls();
@@ -316,8 +318,7 @@ async fn a_report_in_another_shape_is_read_and_one_without_its_key_says_what_is_
     }
     let app = TestApp::small(1, 1).await?;
     app.simulator.set_report_mode(ReportMode::MissingColumns(vec!["User Principal Name".to_owned()]));
-    let mut operation = app.connect_office().await?;
-    let loaded = Loaded { app, tenant: operation["tenant"]["id"].take() };
+    let (loaded, _) = Loaded::ended(app, "PARTIAL").await?;
     let feed = loaded.feed("MAILBOXES").await?;
     assert_eq!(
         (&feed["state"], &feed["failure"]["code"]),
@@ -372,10 +373,7 @@ async fn a_tenant_without_office_365_is_told_so() -> Result<()> {
     })
     .await?;
 
-    let mut operation = app.connect_office().await?;
-
-    assert_eq!(operation["state"], "PARTIAL", "{operation}");
-    let loaded = Loaded { app, tenant: operation["tenant"]["id"].take() };
+    let (loaded, _) = Loaded::ended(app, "PARTIAL").await?;
     let feed = loaded.feed("USER_ACTIVITY").await?;
     assert_eq!(feed["failure"]["code"], "REPORT_EMPTY");
     assert!(feed["failure"]["message"].as_str().is_some_and(|text| text.contains("not at all")), "{feed}");
