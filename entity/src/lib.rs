@@ -29,6 +29,7 @@ pub mod pasted;
 pub mod reach;
 pub mod receipt;
 pub mod resource;
+pub mod resource_by_tag;
 pub mod resource_change;
 pub mod role_assignment;
 pub mod scan_schedule;

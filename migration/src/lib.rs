@@ -14,6 +14,7 @@ mod m20261126_000013_schedule;
 mod m20261126_000014_elevation;
 mod m20261127_000015_history_retention;
 mod m20261127_000016_office;
+mod m20261127_000017_resource_by_tag;
 pub mod wall;
 
 use std::time::Duration;
@@ -44,6 +45,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000014_elevation::Migration),
             Box::new(m20261127_000015_history_retention::Migration),
             Box::new(m20261127_000016_office::Migration),
+            Box::new(m20261127_000017_resource_by_tag::Migration),
         ]
     }
 }

@@ -25,7 +25,7 @@ async fn main() -> Result<()> {
         let (rows, time) = ground.scan_of_peer().await?;
         ensure!(rows == RESOURCES, "the peer read {rows} rows");
         best_of_peer = best_of_peer.min(time);
-        ground.database().execute_unprepared("truncate resource").await?;
+        ground.database().execute_unprepared("truncate resource, resource_by_tag").await?;
         let scan = ground.scan().await?;
         ensure!(scan.written == RESOURCES, "stored {} of {}", scan.written, scan.seen);
         best = best.min(scan.time);

@@ -13,6 +13,7 @@ use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 use simulator::{Decision, Person, TagPolicy};
 use support::app::TestApp;
+use support::database::misplaced;
 use uuid::Uuid;
 
 const CHANGE_SET: &str =
@@ -285,6 +286,7 @@ async fn a_revert_takes_back_what_was_written_and_leaves_alone_what_somebody_cha
     assert_eq!(reverted["state"], "PARTIAL");
     assert_eq!((tenant.tags(0), tenant.tags(2)), (tags(&[("env", "test")]), tags(&[])));
     assert_eq!(tenant.tags(4), tags(&theirs));
+    assert_eq!(misplaced(&tenant.app.database).await?, 0);
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 mod answers;
 mod audit;
+mod by_tag;
 mod diagnosis;
 mod enrollment_keys;
 mod facets;

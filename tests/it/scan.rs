@@ -9,6 +9,7 @@ use sea_orm::EntityTrait;
 use serde_json::{Value, json};
 use simulator::{BuiltInRole, Fault, Scope};
 use support::app::TestApp;
+use support::database::misplaced;
 
 const QUERY: &str = "/providers/Microsoft.ResourceGraph/resources";
 
@@ -44,6 +45,7 @@ async fn a_rescan_writes_only_what_changed() -> Result<()> {
     assert_eq!(first["state"], "SUCCEEDED");
     assert_eq!((sum(&second, "resourcesWritten"), sum(&second, "resourcesDeleted")), (3, 1));
     assert_eq!(total(&app).await?, 2_501);
+    assert_eq!(misplaced(&app.database).await?, 0);
     Ok(())
 }
 

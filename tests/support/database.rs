@@ -5,7 +5,7 @@ use std::thread;
 
 use anyhow::{Context, Result};
 use migration::wall::MARKS;
-use sea_orm::DatabaseConnection;
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection, Executor};
@@ -108,6 +108,25 @@ impl TestDatabase {
         execute(&server, format!("create database {name} template {TEMPLATE}")).await?;
         Ok(Self { url: database_of(&server, &name)?, home: Home::Server { server, name } })
     }
+}
+
+/// How many entries of resources by their tags `PostgreSQL` has too many, or lacks, as the tags themselves tell. `SQLite`
+/// has none.
+pub async fn misplaced(database: &DatabaseConnection) -> Result<i64> {
+    if database.get_database_backend() != DbBackend::Postgres {
+        return Ok(0);
+    }
+    let (right, kept) = (
+        "select distinct organization_id, tag_key(organization_id, lower(tag.key) || E'\\n' || tag.value), \
+           lower(name collate \"C\"), id from resource, jsonb_each_text(tags) as tag where deleted_at is null",
+        "select organization_id, tag, name, resource_id from resource_by_tag",
+    );
+    let misplaced = format!(
+        "select count(*) from ((({right}) except ({kept})) union all (({kept}) except ({right}))) as misplaced"
+    );
+    let statement = Statement::from_string(database.get_database_backend(), misplaced);
+    let row = database.query_one_raw(statement).await?.context("nothing was counted")?;
+    Ok(row.try_get_by(0)?)
 }
 
 impl Drop for TestDatabase {

@@ -5,6 +5,7 @@ mod connection;
 mod listing;
 mod position;
 mod sort;
+mod walk;
 
 use async_graphql::{Error, Result};
 use sea_orm::{QueryFilter, QueryOrder, QuerySelect, Select};
@@ -13,6 +14,7 @@ pub use connection::Connection;
 pub use listing::{Listing, cut};
 pub use position::{Key, Position};
 pub use sort::{KeyOf, OrderDirection, Sort};
+pub use walk::Walk;
 
 use super::scope::{Scope, internal};
 use super::stored::{Row, Stored};
@@ -103,23 +105,26 @@ pub async fn page<T: Stored>(
     sort: Sort<Row<T>>,
     paging: &Paging,
 ) -> Result<Connection<T>> {
+    page_along(scope, list, None, sort, paging).await
+}
+
+/// The same, along `walk` as long as that is the quickest way.
+pub async fn page_along<T: Stored>(
+    scope: Scope<'_>,
+    list: Select<T::Entity>,
+    walk: Option<Walk>,
+    sort: Sort<Row<T>>,
+    paging: &Paging,
+) -> Result<Connection<T>> {
     let window = paging.window(&sort)?;
-    let mut query = list.clone();
-    if let Some(after) = &window.after {
-        query = query.filter(sort.ahead::<T>(after));
-    }
-    if let Some(before) = &window.before {
-        query = query.filter(sort.behind::<T>(before));
-    }
-    let direction = sort.direction(window.backwards);
-    // One more than asked for tells whether there are more.
-    let mut rows = query
-        .order_by(sort.expression.clone(), direction.clone())
-        .order_by(T::ID, direction)
-        .limit(window.count + 1)
-        .all(scope.database())
-        .await
-        .map_err(|error| internal(&error))?;
+    let full = match walk {
+        Some(walk) => walk.full::<T>(scope, &list, &sort, &window).await?,
+        None => None,
+    };
+    let mut rows = match full {
+        Some(rows) => rows,
+        None => read::<T>(scope, &list, &sort, &window).await?,
+    };
     let more = rows.len() as u64 > window.count;
     rows.truncate(usize::try_from(window.count).unwrap_or(LARGEST));
     if window.backwards {
@@ -130,4 +135,28 @@ pub async fn page<T: Stored>(
     let edges =
         cursors.into_iter().zip(T::together(rows)).map(|(cursor, node)| Edge { cursor, node }).collect();
     Ok(Connection { edges, positions, list, sort, window, more })
+}
+
+/// The rows of the page, and one more if there is one.
+async fn read<T: Stored>(
+    scope: Scope<'_>,
+    list: &Select<T::Entity>,
+    sort: &Sort<Row<T>>,
+    window: &Window,
+) -> Result<Vec<Row<T>>> {
+    let mut query = list.clone();
+    if let Some(after) = &window.after {
+        query = query.filter(sort.ahead::<T>(after));
+    }
+    if let Some(before) = &window.before {
+        query = query.filter(sort.behind::<T>(before));
+    }
+    let direction = sort.direction(window.backwards);
+    query
+        .order_by(sort.expression.clone(), direction.clone())
+        .order_by(T::ID, direction)
+        .limit(window.count + 1)
+        .all(scope.database())
+        .await
+        .map_err(|error| internal(&error))
 }

@@ -1,5 +1,6 @@
 //! A resource: an ARM resource, as inventoried.
 
+mod by_tag;
 mod counts;
 mod each;
 mod facets;

@@ -5,6 +5,7 @@ use entity::audit_event::Action;
 use entity::{Owned, tenant};
 use serde_json::{Value, json};
 use support::app::{TestApp, outcomes};
+use support::database::misplaced;
 use worker::jobs::Sweep;
 use worker::queue::When;
 
@@ -47,6 +48,7 @@ async fn data_is_deleted_in_batches_and_operations_consents_and_the_audit_stay()
     for list in ["resources", "subscriptions"] {
         assert_eq!(count(&app, list).await?, 0, "{list}");
     }
+    assert_eq!(misplaced(&app.database).await?, 0);
     assert_eq!((count(&app, "operations").await?, count(&app, "consents").await?), (json!(2), json!(2)));
     assert_eq!(told(&app, Action::InventoryDeleted).await?, 1);
     let query = "{ tenants { nodes { state disconnectedAt inventoryDeletedAt } } }";

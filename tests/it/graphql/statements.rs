@@ -97,7 +97,7 @@ async fn nothing_is_read_that_nobody_asked_for() -> Result<()> {
 }
 
 /// How the database would run what it ran last, if tables were too large to be read whole.
-async fn plan(stage: &Stage, statement: &Statement) -> Result<String> {
+pub async fn plan(stage: &Stage, statement: &Statement) -> Result<String> {
     let backend = stage.database.get_database_backend();
     let explain = if backend == DbBackend::Postgres { "explain" } else { "explain query plan" };
     let sql = format!("{explain} {}", statement.sql);
@@ -105,7 +105,7 @@ async fn plan(stage: &Stage, statement: &Statement) -> Result<String> {
     let connection = worker::transaction::begin(&stage.database).await?;
     if backend == DbBackend::Postgres {
         // What it knows of the table decides between two indexes.
-        connection.execute_unprepared("analyze resource").await?;
+        connection.execute_unprepared("analyze resource; analyze resource_by_tag").await?;
         connection.execute_unprepared("set local enable_seqscan = off; set local enable_sort = off").await?;
     }
     let rows = connection.query_all_raw(Statement::from_sql_and_values(backend, sql, values)).await?;

@@ -89,20 +89,30 @@ impl<M> Sort<M> {
 
     /// Holds of the rows that come after `position`.
     pub(super) fn ahead<T: Stored>(&self, position: &Position) -> Expr {
-        self.beyond::<T>(position, !self.is_descending())
+        self.ahead_of(position, &self.expression, &Expr::col(T::ID.as_column_ref()))
     }
 
     /// Holds of the rows that come before `position`.
     pub(super) fn behind<T: Stored>(&self, position: &Position) -> Expr {
-        self.beyond::<T>(position, self.is_descending())
+        self.behind_of(position, &self.expression, &Expr::col(T::ID.as_column_ref()))
     }
 
-    /// Compared as one row value, with which `PostgreSQL` seeks its index. SQLite does not where the key is an
-    /// expression; there it is the comparison of the key alone, which the other implies, that seeks.
-    fn beyond<T: Stored>(&self, position: &Position, upwards: bool) -> Expr {
-        let (key, there) = (self.expression.clone(), Expr::from(position.key.clone()));
-        let row = Expr::tuple([key.clone(), Expr::col(T::ID.as_column_ref())]);
-        let row_there = Expr::tuple([there.clone(), Expr::val(position.id)]);
-        if upwards { key.gte(there).and(row.gt(row_there)) } else { key.lte(there).and(row.lt(row_there)) }
+    /// Holds where such a key and id come after `position`.
+    pub(super) fn ahead_of(&self, position: &Position, key: &Expr, id: &Expr) -> Expr {
+        beyond(position, key, id, !self.is_descending())
     }
+
+    /// Holds where they come before it.
+    pub(super) fn behind_of(&self, position: &Position, key: &Expr, id: &Expr) -> Expr {
+        beyond(position, key, id, self.is_descending())
+    }
+}
+
+/// Compared as one row value, with which `PostgreSQL` seeks its index. SQLite does not where the key is an
+/// expression; there it is the comparison of the key alone, which the other implies, that seeks.
+fn beyond(position: &Position, key: &Expr, id: &Expr, upwards: bool) -> Expr {
+    let (key, there) = (key.clone(), Expr::from(position.key.clone()));
+    let row = Expr::tuple([key.clone(), id.clone()]);
+    let row_there = Expr::tuple([there.clone(), Expr::val(position.id)]);
+    if upwards { key.gte(there).and(row.gt(row_there)) } else { key.lte(there).and(row.lt(row_there)) }
 }

@@ -120,6 +120,12 @@ impl ResourceFilter {
         })
     }
 
+    /// The term of a tag with its value that everything it lets through has, and that is still there.
+    pub(super) fn shared_tag(&self) -> Option<String> {
+        let tags = self.tags.as_ref().filter(|_| self.presence.unwrap_or_default() == Presence::Present)?;
+        tags.iter().find_map(TagFilter::term)
+    }
+
     /// Whether it restricts nothing but, perhaps, to what is still there. What restricts nothing only because of
     /// the resources that there are, or because two conditions make up for each other, is not found out.
     pub(in crate::graphql) fn is_empty(&self) -> bool {

@@ -6,8 +6,8 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, QueryFilter, Select};
 use uuid::Uuid;
 
-use super::{Resource, ResourceFilter, search};
-use crate::graphql::pager::{Connection, KeyOf, OrderDirection, Paging, Sort, page};
+use super::{Resource, ResourceFilter, by_tag, search};
+use crate::graphql::pager::{Connection, KeyOf, OrderDirection, Paging, Sort, page_along};
 use crate::graphql::scope::Scope;
 use crate::graphql::text::{folded, folded_text};
 use crate::permission::Permission;
@@ -109,7 +109,11 @@ pub async fn list(
     if let Some(subscription_id) = subscription_id {
         list = list.filter(Column::SubscriptionId.eq(subscription_id));
     }
-    page(scope, list, order.sort(scope), paging).await
+    let walk = match order.field {
+        ResourceOrderField::Name => by_tag::walk(scope, &asked.filter),
+        _ => None,
+    };
+    page_along(scope, list, walk, order.sort(scope), paging).await
 }
 
 impl ResourceOrder {

@@ -43,6 +43,14 @@ pub struct TagFilter {
     pub matches: TagMatch,
 }
 
+impl TagFilter {
+    /// The term of the tag with its value, if nothing else will do.
+    pub(super) fn term(&self) -> Option<String> {
+        let value = self.value.as_ref().filter(|_| self.matches == TagMatch::Equals)?;
+        Some(value_term(&self.name, value))
+    }
+}
+
 /// The terms that a resource has to have, and those that it may not have.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Terms {
