@@ -109,8 +109,9 @@ pub async fn list(
     if let Some(subscription_id) = subscription_id {
         list = list.filter(Column::SubscriptionId.eq(subscription_id));
     }
-    let walk = match order.field {
-        ResourceOrderField::Name => by_tag::walk(scope, &asked.filter),
+    let walk = match (order.field, subscription_id) {
+        // Of a tag's resources, few are of one subscription.
+        (ResourceOrderField::Name, None) => by_tag::walk(scope, &asked.filter),
         _ => None,
     };
     page_along(scope, list, walk, order.sort(scope), paging).await
