@@ -9,7 +9,7 @@ use super::m20261126_000012_facets::run;
 #[derive(DeriveMigrationName)]
 pub struct Migration;
 
-/// What happens to resources, what the rows are called as they were and as they are, and what has to be done.
+/// What happens to resources, and what the rows are called as they were and as they are.
 const CHANGES: [(&str, &str); 3] = [
     ("insert", "referencing new table as new_rows"),
     ("update", "referencing old table as old_rows new table as new_rows"),
@@ -71,8 +71,8 @@ fn entries(rows: &str) -> String {
     )
 }
 
-/// Writes only what differs; in the order of the key, so that two that write the same resources cannot wait for each
-/// other, and neighbours are written together. What is removed is always sought by the key: the plan is kept for as
+/// Writes only what differs, neighbours together. Nobody else writes the same entries meanwhile: whoever writes a
+/// resource's has its row. What is removed is always sought by the key: the plan is kept for as
 /// long as the connection, and may have been made when there was next to nothing.
 fn function(change: &str) -> String {
     let (was, is) = (entries("old_rows"), entries("new_rows"));

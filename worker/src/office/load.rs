@@ -30,7 +30,7 @@ pub(super) struct Load<'a> {
     last_beat: Mutex<Instant>,
 }
 
-/// Why a feed stays as it is for now.
+/// Why an attempt ends before its feed is complete.
 pub(super) enum Pause {
     /// It goes on in a later attempt, or fails.
     Error(JobError),
