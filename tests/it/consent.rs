@@ -1,6 +1,6 @@
 //! What comes back from Microsoft's sign-in, when it is not what was hoped for.
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use chrono::TimeDelta;
 use serde_json::json;
 use simulator::{Decision, Fault, Opened, Person};
@@ -204,10 +204,14 @@ async fn a_clock_that_is_set_back_gives_no_time_back() -> Result<()> {
     let (consent, _) = app.consent("owner", Decision::Accept).await?;
     app.clock.advance(TimeDelta::minutes(20));
     app.run_due().await?;
+    // Microsoft's clock goes on by itself and may be a little ahead: it is not 2,400 to the second.
+    let left = window_of(&app, &consent).await?;
 
     app.clock.advance(-TimeDelta::minutes(19));
 
-    assert_eq!(window_of(&app, &consent).await?["remainingSeconds"], 2400);
+    let seconds = left["remainingSeconds"].as_i64().context("no window")?;
+    assert!(seconds > 0 && seconds <= 2_400, "{left}");
+    assert_eq!(window_of(&app, &consent).await?, left);
     Ok(())
 }
 
