@@ -77,6 +77,20 @@ async fn a_page_costs_the_same_however_long_it_is() -> Result<()> {
 }
 
 #[tokio::test]
+async fn what_has_been_counted_costs_one_look_at_the_versions() -> Result<()> {
+    let stage = Stage::start().await?;
+    let viewer = world(&stage).await?;
+    let query = "{ resourceFacets {
+        resourceCount types { bucketCount } locations { bucketCount } resourceGroups { bucketCount }
+        tagNames { bucketCount } tagValues(name: \"env\") { bucketCount } } }";
+    // Five facets and how many there are, each counted once, and the versions once.
+    for statements in [7, 1] {
+        assert_eq!(cost(&stage, viewer, query, 50).await?, statements);
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn nothing_is_read_that_nobody_asked_for() -> Result<()> {
     let stage = Stage::start().await?;
     let viewer = world(&stage).await?;

@@ -17,10 +17,12 @@ use entity::{inventory_version, resource};
 use moka::future::Cache;
 use moka::ops::compute::{CompResult, Op};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, QueryFilter, Select};
+use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use super::Asked;
 use crate::graphql::scope::{Scope, internal, missing};
+use crate::permission::Permission;
 pub use dimension::Dimension;
 
 /// Counts that are kept at most, of all viewers together: about 100 bytes each.
@@ -77,31 +79,6 @@ impl Counts {
         Self { kept: Cache::builder().max_capacity(capacity).weigher(weigher).build() }
     }
 
-    /// How many of the resources that are asked for there are, by `dimension`.
-    pub async fn read(
-        ctx: &Context<'_>,
-        scope: Scope<'_>,
-        asked: &Asked,
-        dimension: Dimension,
-    ) -> Result<Arc<Counted>> {
-        // What is refused is refused whether or not it has been counted.
-        asked.found(scope)?;
-        let counts = ctx.data_opt::<Self>().ok_or_else(|| missing("what has been counted"))?;
-        let versions = versions(scope).await.map_err(|error| internal(&error))?;
-        let (organization_id, holder) = (scope.viewer.organization_id, scope.viewer.limited_by);
-        let key = Key { organization_id, holder, dimension, asked: format!("{asked:?}") };
-        if let Some(counted) = counts.kept.get(&key).await.filter(|counted| counted.covers(&versions)) {
-            return Ok(counted);
-        }
-        let mut counted = Arc::default();
-        loop {
-            counted = counts.step(scope, asked, &key, &versions, counted).await?;
-            if counted.covers(&versions) {
-                return Ok(counted);
-            }
-        }
-    }
-
     /// Counts some of what has changed since `before`, or since what is kept, which may be nothing: what is too large
     /// is not kept. Who asks for the same meanwhile waits here, and finds it.
     async fn step(
@@ -126,6 +103,41 @@ impl Counts {
             | CompResult::Unchanged(entry)
             | CompResult::Removed(entry) => Ok(entry.into_value()),
             CompResult::StillNone(_) => Err(missing("a count that was just made")),
+        }
+    }
+}
+
+/// Counts the resources that somebody asks for, by whatever is asked.
+pub struct Counter {
+    asked: Asked,
+    /// The subscriptions that the viewer can see, and the versions of their inventories: read once an answer.
+    versions: OnceCell<Vec<(Uuid, i64)>>,
+}
+
+impl Counter {
+    /// Of the resources that are asked for, unless that is refused.
+    pub fn of(scope: Scope<'_>, asked: Asked) -> Result<Self> {
+        asked.found(scope)?;
+        Ok(Self { asked, versions: OnceCell::new() })
+    }
+
+    /// How many there are, by `dimension`.
+    pub async fn by(&self, ctx: &Context<'_>, dimension: Dimension) -> Result<Arc<Counted>> {
+        let scope = Scope::of(ctx, Permission::ReadInventory)?;
+        let counts = ctx.data_opt::<Counts>().ok_or_else(|| missing("what has been counted"))?;
+        let versions = self.versions.get_or_try_init(|| versions(scope)).await;
+        let versions = versions.map_err(|error| internal(&error))?;
+        let (organization_id, holder) = (scope.viewer.organization_id, scope.viewer.limited_by);
+        let key = Key { organization_id, holder, dimension, asked: format!("{:?}", self.asked) };
+        if let Some(counted) = counts.kept.get(&key).await.filter(|counted| counted.covers(versions)) {
+            return Ok(counted);
+        }
+        let mut counted = Arc::default();
+        loop {
+            counted = counts.step(scope, &self.asked, &key, versions, counted).await?;
+            if counted.covers(versions) {
+                return Ok(counted);
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Context, Object, Result, SimpleObject};
 use uuid::Uuid;
 
-use super::counts::{Count, Counted, Counts, Dimension};
+use super::counts::{Count, Counter, Dimension};
 use super::tag_filter::check_name;
 use super::tag_names::fold;
 use super::{Asked, ResourceFilter};
@@ -36,25 +36,19 @@ impl Facets {
     ) -> Result<ResourceFacets> {
         let scope = Scope::of(ctx, Permission::ReadInventory)?;
         let asked = Asked { filter: filter.unwrap_or_default(), search };
-        asked.found(scope)?;
-        Ok(ResourceFacets { asked })
+        Ok(ResourceFacets { counter: Counter::of(scope, asked)? })
     }
 }
 
 /// Facets of the resources that are asked for.
 pub struct ResourceFacets {
-    asked: Asked,
+    counter: Counter,
 }
 
 impl ResourceFacets {
-    async fn counted(&self, ctx: &Context<'_>, dimension: Dimension) -> Result<Arc<Counted>> {
-        let scope = Scope::of(ctx, Permission::ReadInventory)?;
-        Counts::read(ctx, scope, &self.asked, dimension).await
-    }
-
     async fn facet(&self, ctx: &Context<'_>, dimension: Dimension, first: Option<i32>) -> Result<Facet> {
         let first = size_or_default(first)?;
-        Ok(Facet::of(&self.counted(ctx, dimension).await?.ranked, first))
+        Ok(Facet::of(&self.counter.by(ctx, dimension).await?.ranked, first))
     }
 }
 
@@ -63,7 +57,7 @@ impl ResourceFacets {
 impl ResourceFacets {
     /// How many resources there are, all together.
     async fn resource_count(&self, ctx: &Context<'_>) -> Result<i32> {
-        Ok(int(self.counted(ctx, Dimension::Subscription).await?.sum()))
+        Ok(int(self.counter.by(ctx, Dimension::Subscription).await?.sum()))
     }
 
     /// By type, in lower case.
@@ -101,7 +95,7 @@ impl ResourceFacets {
         #[graphql(desc = "How many buckets: at most 500; 50 by default.")] first: Option<i32>,
     ) -> Result<Facet> {
         let first = size_or_default(first)?;
-        let mut names: Vec<_> = fold(&self.counted(ctx, Dimension::Spelling).await?.ranked)
+        let mut names: Vec<_> = fold(&self.counter.by(ctx, Dimension::Spelling).await?.ranked)
             .into_iter()
             .map(|name| Count { resources: name.resources(), value: name.name })
             .collect();
@@ -127,7 +121,7 @@ impl ResourceFacets {
         #[graphql(desc = "How many buckets: at most 500; 50 by default.")] first: Option<i32>,
     ) -> Result<SubscriptionFacet> {
         let first = size_or_default(first)?;
-        let counted = self.counted(ctx, Dimension::Subscription).await?;
+        let counted = self.counter.by(ctx, Dimension::Subscription).await?;
         let sum = |part: &[Count]| part.iter().map(|count| count.resources).sum::<i64>();
         let mut counts: Vec<(Uuid, i64)> = counted.parts.iter().map(|(id, part)| (*id, sum(part))).collect();
         counts.sort_unstable_by_key(|(id, resources)| (std::cmp::Reverse(*resources), *id));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_graphql::{Context, Enum, Object, Result, SimpleObject};
 use uuid::Uuid;
 
-use super::counts::{Count, Counts, Dimension};
+use super::counts::{Count, Counter, Dimension};
 use super::tag_filter::check_name;
 use super::{Asked, ResourceFilter};
 use crate::error::ErrorCode;
@@ -50,20 +50,20 @@ impl TagCoverages {
     ) -> Result<TagCoverage> {
         let scope = Scope::of(ctx, Permission::ReadInventory)?;
         let asked = Asked { filter: filter.unwrap_or_default(), search: None };
-        asked.found(scope)?;
+        let counter = Counter::of(scope, asked)?;
         if !(1..=NAMES).contains(&names.len()) {
             return Err(ErrorCode::BadInput
                 .error(format!("names has {} items; give 1 to {NAMES} of them.", names.len())));
         }
         names.iter().try_for_each(|name| check_name(name))?;
         let folded = names.iter().map(|name| name.to_lowercase()).collect();
-        Ok(TagCoverage { asked, names: Arc::new(names), folded })
+        Ok(TagCoverage { counter, names: Arc::new(names), folded })
     }
 }
 
 /// How many resources have the tags that they should have.
 pub struct TagCoverage {
-    asked: Asked,
+    counter: Counter,
     /// As they were given.
     names: Arc<Vec<String>>,
     folded: Vec<String>,
@@ -74,8 +74,7 @@ pub struct TagCoverage {
 impl TagCoverage {
     /// All together.
     async fn total(&self, ctx: &Context<'_>) -> Result<Coverage> {
-        let scope = Scope::of(ctx, Permission::ReadInventory)?;
-        let counted = Counts::read(ctx, scope, &self.asked, Dimension::Having(self.folded.clone())).await?;
+        let counted = self.counter.by(ctx, Dimension::Having(self.folded.clone())).await?;
         let mut tally = Tally::default();
         counted.ranked.iter().for_each(|count| tally.add(&count.value, count.resources));
         Ok(tally.coverage(&self.names))
@@ -92,12 +91,11 @@ impl TagCoverage {
         #[graphql(desc = "How many, from the end: at most 500.")] last: Option<i32>,
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<Listing<TagCoverageGroup>> {
-        let scope = Scope::of(ctx, Permission::ReadInventory)?;
         let dimension = match by {
             Grouping::Subscription => Dimension::Having(self.folded.clone()),
             Grouping::ResourceGroup => Dimension::HavingInGroup(self.folded.clone()),
         };
-        let counted = Counts::read(ctx, scope, &self.asked, dimension).await?;
+        let counted = self.counter.by(ctx, dimension).await?;
         let mut tallies = BTreeMap::<(String, Uuid), Tally>::new();
         for (subscription_id, part) in &counted.parts {
             for Count { value, resources } in part.iter() {

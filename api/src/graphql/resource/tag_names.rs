@@ -10,7 +10,7 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, QuerySelect, QueryTrait};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
-use super::counts::{Count, Counts, Dimension};
+use super::counts::{Count, Counter, Dimension};
 use super::{Asked, ResourceFilter, each};
 use crate::graphql::int;
 use crate::graphql::pager::{Key, Listing, Paging, Position, cut};
@@ -41,7 +41,8 @@ impl TagNames {
     ) -> Result<Listing<TagName>> {
         let scope = Scope::of(ctx, Permission::ReadInventory)?;
         let asked = Asked { filter: filter.unwrap_or_default(), search: None };
-        let mut names = fold(&Counts::read(ctx, scope, &asked, Dimension::Spelling).await?.ranked);
+        let counter = Counter::of(scope, asked.clone())?;
+        let mut names = fold(&counter.by(ctx, Dimension::Spelling).await?.ranked);
         if let Some(part) = search {
             check("search", &part)?;
             let part = part.to_lowercase();
