@@ -16,7 +16,8 @@
 //! | `/`, `/graphiql` | GraphiQL, in development |
 //!
 //! Requests are received on the server's own threads and answered on the runtime that started it: a slow
-//! query holds up nobody else's socket, and no database connection dies with a thread of the server.
+//! query holds up nobody else's socket, and no database connection dies with a thread of the server. Answers are computed
+//! a few at a time: `turns.rs`.
 
 mod answer;
 mod archive;
@@ -43,6 +44,7 @@ mod sign_in;
 mod socket;
 mod tags;
 mod trace;
+mod turns;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -62,6 +64,7 @@ use execution::Execution;
 use health::Readiness;
 use origins::Origins;
 use socket::Sockets;
+use turns::Turns;
 
 pub use assembly::start;
 pub use health::Check;
@@ -218,6 +221,7 @@ impl<E: Executor> Shared<E> {
             limits: settings.limits,
             authenticator: services.authenticator,
             development: settings.development,
+            turns: Turns::new(),
             runtime,
         });
         let sockets = Sockets { execution: execution.clone().into_inner(), shutdown: shutdown.clone() };

@@ -18,6 +18,7 @@ use super::answer::{Answer, Refusal};
 use super::parameters::Parameters;
 use super::seal::Seal;
 use super::trace::TraceId;
+use super::turns::Turns;
 use crate::authentication::{Authenticate, Presented, TokenRefused};
 use crate::error::ErrorCode;
 use crate::limits::Limits;
@@ -32,6 +33,7 @@ pub(super) struct Execution<E> {
     pub(super) limits: Limits,
     pub(super) authenticator: Arc<dyn Authenticate>,
     pub(super) development: bool,
+    pub(super) turns: Turns,
     /// The runtime of the process, not of the server's thread.
     pub(super) runtime: Handle,
 }
@@ -153,7 +155,7 @@ impl<E: Executor> Execution<E> {
         let allowed = self.limits.execution;
         let run = wall::within(organization, self.schema.execute(request));
         let run = AssertUnwindSafe(run).catch_unwind();
-        match tokio::time::timeout(allowed, run).await {
+        match tokio::time::timeout(allowed, self.turns.take(run)).await {
             Ok(Ok(response)) => seal.close(response),
             Ok(Err(_)) => panicked(&seal),
             Err(_) => {
