@@ -38,7 +38,9 @@ impl<V> Batch<V> {
         F: Future<Output = Result<HashMap<Uuid, V>, DbErr>>,
     {
         let first = self.read.get_or_init(|| async {
-            read(self.keys.clone()).await.inspect_err(|error| drop(internal(error))).ok()
+            // In a box: only the first of all the objects needs what it takes to read.
+            let found = Box::pin(read(self.keys.clone())).await;
+            found.inspect_err(|error| drop(internal(error))).ok()
         });
         first.await.as_ref().map(|found| found.get(&key)).ok_or_else(broken)
     }

@@ -139,3 +139,44 @@ async fn find_as<T: Stored>(
     let found = find_rows(scope, rows).await.map_err(|error| internal(&error))?;
     Ok(found.into_iter().map(|(row, object)| (row, node(object))).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::ContainerType;
+
+    use super::*;
+
+    /// In bytes: a page of 500 objects keeps that much for each field of each of them.
+    const MUCH: usize = 1_100;
+
+    /// Bytes of what is kept while any field of an object is resolved.
+    fn kept<'a, T: ContainerType + 'a, F>(_: impl FnOnce(&'a T, &'a Context<'a>) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn no_field_of_a_long_list_keeps_much_while_it_is_resolved() {
+        let kept = [
+            ("Organization", kept(Organization::resolve_field)),
+            ("Member", kept(Member::resolve_field)),
+            ("Tenant", kept(Tenant::resolve_field)),
+            ("AzureSubscription", kept(AzureSubscription::resolve_field)),
+            ("Resource", kept(Resource::resolve_field)),
+            ("Operation", kept(Operation::resolve_field)),
+            ("Consent", kept(Consent::resolve_field)),
+            ("AccessToken", kept(AccessToken::resolve_field)),
+            ("Invitation", kept(Invitation::resolve_field)),
+            ("EnrollmentKey", kept(EnrollmentKey::resolve_field)),
+            ("AuditEvent", kept(AuditEvent::resolve_field)),
+            ("OwnerLink", kept(OwnerLink::resolve_field)),
+            ("ChangeSet", kept(ChangeSet::resolve_field)),
+            ("TagWrite", kept(TagWrite::resolve_field)),
+            ("TagNameSetting", kept(TagNameSetting::resolve_field)),
+            ("OfficeUser", kept(OfficeUser::resolve_field)),
+            ("OfficeGroup", kept(OfficeGroup::resolve_field)),
+            ("Report", kept(Report::resolve_field)),
+        ];
+        let much: Vec<_> = kept.into_iter().filter(|(_, bytes)| *bytes > MUCH).collect();
+        assert!(much.is_empty(), "put what they wait for into a box: {much:?}");
+    }
+}

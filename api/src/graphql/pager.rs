@@ -8,6 +8,7 @@ mod sort;
 mod walk;
 
 use async_graphql::{Error, Result};
+use futures::future::BoxFuture;
 use sea_orm::{QueryFilter, QueryOrder, QuerySelect, Select};
 
 pub use connection::Connection;
@@ -99,17 +100,28 @@ pub fn check_length<T>(argument: &str, given: &[T]) -> Result<()> {
 }
 
 /// The page of `list` that `paging` asks for.
-pub async fn page<T: Stored>(
-    scope: Scope<'_>,
+pub fn page<'a, T: Stored>(
+    scope: Scope<'a>,
     list: Select<T::Entity>,
     sort: Sort<Row<T>>,
-    paging: &Paging,
-) -> Result<Connection<T>> {
-    page_along(scope, list, None, sort, paging).await
+    paging: &'a Paging,
+) -> BoxFuture<'a, Result<Connection<T>>> {
+    page_along(scope, list, None, sort, paging)
 }
 
-/// The same, along `walk` as long as that is the quickest way.
-pub async fn page_along<T: Stored>(
+/// The same, along `walk` as long as that is the quickest way. In a box, since what an object keeps while any of its
+/// fields is resolved is as large as the largest of them needs it, for each object of a list.
+pub fn page_along<'a, T: Stored>(
+    scope: Scope<'a>,
+    list: Select<T::Entity>,
+    walk: Option<Walk>,
+    sort: Sort<Row<T>>,
+    paging: &'a Paging,
+) -> BoxFuture<'a, Result<Connection<T>>> {
+    Box::pin(read_page(scope, list, walk, sort, paging))
+}
+
+async fn read_page<T: Stored>(
     scope: Scope<'_>,
     list: Select<T::Entity>,
     walk: Option<Walk>,
@@ -134,7 +146,7 @@ pub async fn page_along<T: Stored>(
     let cursors = positions.iter().map(|position| position.write(sort.name)).collect::<Vec<_>>();
     let edges =
         cursors.into_iter().zip(T::together(rows)).map(|(cursor, node)| Edge { cursor, node }).collect();
-    Ok(Connection { edges, positions, list, sort, window, more })
+    Ok(Connection { edges, positions, list: Box::new(list), sort, window, more })
 }
 
 /// The rows of the page, and one more if there is one.

@@ -157,7 +157,8 @@ impl Resource {
     async fn tag_states(&self, ctx: &Context<'_>) -> Result<Vec<TagState>> {
         let scope = Scope::of(ctx, Permission::ReadInventory)?;
         let level = self.subscription(ctx).await?.level();
-        let writes = self.siblings.writes.get_or_try_init(|| Writes::of(scope, self.siblings.ids.clone()));
+        let read = || Box::pin(Writes::of(scope, self.siblings.ids.clone()));
+        let writes = self.siblings.writes.get_or_try_init(read);
         let writes = writes.await.map_err(|error| internal(&error))?;
         Ok(writes.states(self.row.id, &self.row.tags, level))
     }

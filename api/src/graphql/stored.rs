@@ -47,7 +47,7 @@ pub async fn find<T: Identified>(scope: Scope<'_>, id: &ID) -> Result<Option<T>>
 
 /// The object of one row.
 pub async fn find_row<T: Stored>(scope: Scope<'_>, id: Uuid) -> Result<Option<T>> {
-    let mut found = find_rows(scope, vec![id]).await.map_err(|error| internal(&error))?;
+    let mut found = Box::pin(find_rows(scope, vec![id])).await.map_err(|error| internal(&error))?;
     Ok(found.remove(&id))
 }
 

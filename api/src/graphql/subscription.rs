@@ -21,7 +21,7 @@ use super::failure::Failure;
 use super::ids::Kind;
 use super::int;
 use super::pager::{Connection, Paging};
-use super::resource::{Asked, Resource, ResourceFilter, ResourceOrder};
+use super::resource::{self, Asked, Resource, ResourceFilter, ResourceOrder};
 use super::scalars::{DateTime, Guid};
 use super::scope::{Scope, or_null};
 use super::stored::{Identified, Row, Stored};
@@ -206,7 +206,7 @@ impl AzureSubscription {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which of them; all that are not deleted by default.")] filter: Option<
-            ResourceFilter,
+            Box<ResourceFilter>,
         >,
         #[graphql(desc = "Words that they have to have: see `resources`.")] search: Option<String>,
         #[graphql(desc = "In which order.", default)] order: ResourceOrder,
@@ -217,7 +217,7 @@ impl AzureSubscription {
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<Connection<Resource>> {
         let paging = Paging { first, after, last, before };
-        let asked = Asked { filter: filter.unwrap_or_default(), search };
-        super::resource::list(ctx, Some(self.row.id), &asked, order, &paging).await
+        let asked = Asked { filter: filter.map(|filter| *filter).unwrap_or_default(), search };
+        Box::pin(resource::list(ctx, Some(self.row.id), asked, order, &paging)).await
     }
 }

@@ -19,7 +19,7 @@ pub struct Connection<T: Stored> {
     /// Where the items of `edges` are.
     pub(super) positions: Vec<Position>,
     /// The whole list.
-    pub(super) list: Select<T::Entity>,
+    pub(super) list: Box<Select<T::Entity>>,
     pub(super) sort: Sort<Row<T>>,
     pub(super) window: Window,
     /// Whether the list goes on in the direction in which it was read.
@@ -58,8 +58,8 @@ impl<T: Stored> Connection<T> {
     /// How many items the whole list has. Counted only when it is asked for.
     async fn total_count(&self, ctx: &Context<'_>) -> Result<i32> {
         let scope = Scope::of(ctx, T::READ)?;
-        let count = self.list.clone().select_only().expr(Expr::cust("count(*)")).into_tuple::<i64>();
-        let count = count.one(scope.database()).await.map_err(|error| internal(&error))?;
+        let count = Select::clone(&self.list).select_only().expr(Expr::cust("count(*)")).into_tuple::<i64>();
+        let count = Box::pin(count.one(scope.database())).await.map_err(|error| internal(&error))?;
         Ok(int(count.unwrap_or_default()))
     }
 }
@@ -84,7 +84,7 @@ impl<T: Stored> Connection<T> {
     }
 
     fn any(&self, condition: Expr) -> Probe {
-        let rows = self.list.clone().filter(condition).select_only().expr(Expr::cust("1")).limit(1);
+        let rows = Select::clone(&self.list).filter(condition).select_only().expr(Expr::cust("1")).limit(1);
         Probe::Ask(Box::new(rows.into_query()))
     }
 }

@@ -72,7 +72,7 @@ impl Resources {
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<Connection<Resource>> {
         let paging = Paging { first, after, last, before };
-        list(ctx, None, &Asked { filter: filter.unwrap_or_default(), search }, order, &paging).await
+        list(ctx, None, Asked { filter: filter.unwrap_or_default(), search }, order, &paging).await
     }
 }
 
@@ -100,7 +100,7 @@ impl Asked {
 pub async fn list(
     ctx: &Context<'_>,
     subscription_id: Option<Uuid>,
-    asked: &Asked,
+    asked: Asked,
     order: ResourceOrder,
     paging: &Paging,
 ) -> Result<Connection<Resource>> {
