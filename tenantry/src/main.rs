@@ -17,10 +17,15 @@ use std::process::ExitCode;
 use clap::Parser;
 use cli::{Cli, Command};
 use configuration::Problems;
+use mimalloc::MiMalloc;
 use worker::keys::KeysError;
 
 /// The exit code of a configuration that cannot work (`EX_CONFIG` of `sysexits.h`).
 const EX_CONFIG: u8 = 78;
+
+/// Quicker than the system's where one thread frees what another one made.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();

@@ -1,5 +1,11 @@
 //! What the tests stand on.
 
+use mimalloc::MiMalloc;
+
+/// As the executable has it: what is measured in this process is what is measured in that one.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
 pub mod app;
 pub mod browser;
 pub mod clock;
