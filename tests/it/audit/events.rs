@@ -1,6 +1,8 @@
 //! Each mutation leaves one event, with who asked, from where, and by which request.
 
+mod access;
 mod consents;
+mod members;
 mod tags;
 
 use std::collections::BTreeMap;
@@ -35,8 +37,8 @@ fn cases() -> Vec<Case> {
     let mut cases = cases_of_work();
     cases.extend(consents::cases());
     cases.extend(tags::cases());
-    cases.extend(cases_of_access());
-    cases.extend(cases_of_members());
+    cases.extend(access::cases());
+    cases.extend(members::cases());
     cases.push(case_of_disconnection());
     cases
 }
@@ -124,112 +126,6 @@ fn case_of_disconnection() -> Case {
         keeps: ("tenant", "/tenant/id"),
         works: false,
     }
-}
-
-fn cases_of_access() -> Vec<Case> {
-    let access_token = ("accessToken", "/accessToken/id");
-    let enrollment_key = ("enrollmentKey", "/enrollmentKey/id");
-    vec![
-        Case {
-            mutation: "createAccessToken",
-            query:
-                "mutation($expiresAt: DateTime!, $tenant: ID!) { createAccessToken(input: { name: \"partner\",
-                scopes: [INVENTORY_READ], expiresAt: $expiresAt, tenants: [$tenant] }) {
-                accessToken { id } userErrors { code } } }",
-            action: "ACCESS_TOKEN_CREATED",
-            object: "/accessToken/id",
-            keeps: access_token,
-            works: false,
-        },
-        Case {
-            mutation: "rotateAccessToken",
-            query: "mutation($accessToken: ID!) { rotateAccessToken(input: { accessTokenId: $accessToken }) {
-                accessToken { id replaces } userErrors { code } } }",
-            action: "ACCESS_TOKEN_ROTATED",
-            object: "/accessToken/replaces",
-            keeps: access_token,
-            works: false,
-        },
-        Case {
-            mutation: "revokeAccessToken",
-            query: "mutation($accessToken: ID!) { revokeAccessToken(input: { accessTokenId: $accessToken }) {
-                accessToken { id } userErrors { code } } }",
-            action: "ACCESS_TOKEN_REVOKED",
-            object: "/accessToken/id",
-            keeps: access_token,
-            works: false,
-        },
-        Case {
-            mutation: "registerEnrollmentKey",
-            query: "mutation($enrollmentNumber: String!, $key: String!) { registerEnrollmentKey(input: {
-                enrollmentNumber: $enrollmentNumber, key: $key }) { enrollmentKey { id } userErrors { code } } }",
-            action: "ENROLLMENT_KEY_REGISTERED",
-            object: "/enrollmentKey/id",
-            keeps: enrollment_key,
-            works: true,
-        },
-        Case {
-            mutation: "removeEnrollmentKey",
-            query: "mutation($enrollmentKey: ID!) { removeEnrollmentKey(input: {
-                enrollmentKeyId: $enrollmentKey }) { enrollmentKey { id } userErrors { code } } }",
-            action: "ENROLLMENT_KEY_REMOVED",
-            object: "/enrollmentKey/id",
-            keeps: enrollment_key,
-            works: false,
-        },
-    ]
-}
-
-fn cases_of_members() -> Vec<Case> {
-    let invitation = ("invitation", "/invitation/id");
-    let member = ("member", "/member/id");
-    vec![
-        Case {
-            mutation: "inviteMember",
-            query: "mutation($tenant: ID!) { inviteMember(input: { displayName: \"Ina\", role: VIEWER,
-                reach: { extent: LIMITED, tenantIds: [$tenant] } }) { invitation { id } userErrors { code } } }",
-            action: "MEMBER_INVITED",
-            object: "/invitation/id",
-            keeps: invitation,
-            works: false,
-        },
-        Case {
-            mutation: "revokeInvitation",
-            query: "mutation($invitation: ID!) { revokeInvitation(input: { invitationId: $invitation }) {
-                invitation { id } userErrors { code } } }",
-            action: "INVITATION_REVOKED",
-            object: "/invitation/id",
-            keeps: invitation,
-            works: false,
-        },
-        Case {
-            mutation: "changeMember",
-            query: "mutation($member: ID!) { changeMember(input: { memberId: $member, role: EDITOR }) {
-                member { id } userErrors { code } } }",
-            action: "MEMBER_CHANGED",
-            object: "/member/id",
-            keeps: member,
-            works: false,
-        },
-        Case {
-            mutation: "signOutEverywhere",
-            query: "mutation($member: ID!) { signOutEverywhere(input: { memberId: $member }) {
-                member { id } userErrors { code } } }",
-            action: "SIGNED_OUT_EVERYWHERE",
-            object: "/member/id",
-            keeps: member,
-            works: false,
-        },
-        Case {
-            mutation: "removeMember",
-            query: "mutation($member: ID!) { removeMember(input: { memberId: $member }) {
-                member { id } userErrors { code } } }",
-            action: "MEMBER_REMOVED",
-            object: "/member/id",
-            keeps: member,
-            works: false,
-        },
-    ]
 }
 
 /// What decides without naming anything that could be gone.
