@@ -1,8 +1,8 @@
 //! Turns: answers are computed a few at a time, first come, first served.
 //!
 //! Sixteen answers that share two processors all end late, and some much later than the others; a few at a time, none
-//! waits for one that came after it. What takes longer than a turn waits for the database rather than for a processor,
-//! and makes room for the next: slow questions hold up quick ones for no longer than their turns.
+//! waits for one that came after it. What takes longer than a turn waits most likely for the database rather than for a
+//! processor, and makes room for the next: slow questions hold up quick ones for no longer than their turns.
 
 use std::pin::pin;
 use std::thread::available_parallelism;
