@@ -3,7 +3,8 @@
 use async_graphql::{Context, Enum, InputObject, Object, Result};
 use entity::resource::{self, Column};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, QueryFilter, Select};
+use sea_orm::{ColumnTrait, Iterable, QueryFilter, QuerySelect, Select};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::{Resource, ResourceFilter, by_tag, search};
@@ -114,7 +115,13 @@ pub async fn list(
         (ResourceOrderField::Name, None) => by_tag::walk(scope, &asked.filter),
         _ => None,
     };
-    page_along(scope, list, walk, order.sort(scope), paging).await
+    page_along(scope, without_terms(list), walk, order.sort(scope), paging).await
+}
+
+/// The same rows, each as if it had no terms: they are as large as the tags, and no more than what tags are found by.
+fn without_terms(list: Select<resource::Entity>) -> Select<resource::Entity> {
+    let shown = Column::iter().filter(|column| !matches!(column, Column::TagTerms));
+    list.select_only().columns(shown).expr_as(Expr::val(json!([])), Column::TagTerms)
 }
 
 impl ResourceOrder {
