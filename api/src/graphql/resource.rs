@@ -12,10 +12,11 @@ mod tag_coverage;
 mod tag_filter;
 mod tag_names;
 mod tag_states;
+mod tags;
 
 use std::sync::Arc;
 
-use async_graphql::{Context, Enum, ID, Object, Result, SimpleObject};
+use async_graphql::{Context, Enum, ID, Object, Result};
 use entity::resource;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
@@ -38,6 +39,7 @@ use super::subscription::AzureSubscription;
 use crate::permission::Permission;
 use history::ResourceChange;
 use tag_states::{TagState, Writes};
+use tags::TagList;
 
 /// What takes tags.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,16 +87,6 @@ impl Stored for Resource {
 
 impl Identified for Resource {
     const KIND: Kind = Kind::Resource;
-}
-
-/// A name and a value. Names compare without regard to case and keep it; values are case-sensitive.
-#[derive(SimpleObject)]
-#[graphql(name = "Tag")]
-pub struct Tag<'a> {
-    /// The name, in Azure's case.
-    name: &'a str,
-    /// The value.
-    value: &'a str,
 }
 
 /// An ARM resource, as the last scan that saw it found it. Needs the role `VIEWER`, or the scope
@@ -148,8 +140,8 @@ impl Resource {
     }
 
     /// Its tags as Azure has them, by name.
-    async fn tags(&self) -> Vec<Tag<'_>> {
-        self.row.tags.0.iter().map(|(name, value)| Tag { name, value }).collect()
+    async fn tags(&self) -> TagList<'_> {
+        TagList(&self.row.tags)
     }
 
     /// Where each of its tags stands between what is wanted here and what Azure has; also those that are wanted and not

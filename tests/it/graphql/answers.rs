@@ -125,3 +125,34 @@ async fn an_operation_shows_how_far_it_is() -> Result<()> {
     assert_eq!(data["operation"], expected);
     Ok(())
 }
+
+#[tokio::test]
+async fn tags_are_the_same_however_they_are_asked_for() -> Result<()> {
+    let stage = Stage::start().await?;
+    let viewer = stage.viewer().await?;
+    let tenant = stage.tenant(viewer).await?;
+    let subscription = stage.subscription(&tenant, "one").await?;
+    let tags = &[("Owner", "\"a\" \u{1F600}"), ("env", "")];
+    stage.resources(&subscription, &[Given { tags, ..Given::default() }]).await?;
+    let query = "query($with: Boolean!) { resources { nodes {
+        fields: tags { value key: name __typename value }
+        spread: tags { ...Tag ... on Tag { value } }
+        switched: tags { value @include(if: $with) key: name __typename @skip(if: $with) } } } }
+        fragment Tag on Tag { value key: name __typename }";
+
+    for with in [true, false] {
+        let answer = stage.ask(viewer, query, json!({ "with": with })).await?;
+
+        let told = tags.map(|(name, value)| json!({ "value": value, "key": name, "__typename": "Tag" }));
+        let switched = tags.map(|(name, value)| {
+            if with {
+                json!({ "value": value, "key": name })
+            } else {
+                json!({ "key": name, "__typename": "Tag" })
+            }
+        });
+        let node = json!({ "fields": told, "spread": told, "switched": switched });
+        assert_eq!(answer["resources"]["nodes"], json!([node]));
+    }
+    Ok(())
+}
