@@ -53,12 +53,20 @@ impl MigratorTrait for Migrator {
 /// Any number, the same in all of our processes: who holds it migrates.
 const MIGRATION_LOCK: i64 = 7_401_962_231;
 
+/// How long a statement waits for what another one has locked. No request is answered later: what waits for one that
+/// was given up keeps its connection from the others, and on `PostgreSQL` it would do so without end.
+const LOCK: Duration = Duration::from_secs(10);
+
+/// How long work waits for a connection: less than [`LOCK`], so that of many that came at once, those behind have given
+/// up when those in front give their connections back.
+const CONNECTION: Duration = Duration::from_secs(8);
+
 /// Connects to the database at `url` (`sqlite:` or `postgres:`) with at most `connections` connections.
 pub async fn connect(url: &str, connections: u32) -> Result<DatabaseConnection, DbErr> {
     let mut options = ConnectOptions::new(url);
     options
         .max_connections(connections)
-        .acquire_timeout(Duration::from_secs(30))
+        .acquire_timeout(CONNECTION)
         .connect_timeout(Duration::from_secs(10))
         .sqlx_logging(false)
         .map_sqlx_postgres_pool_opts(wall::guard)
@@ -67,7 +75,7 @@ pub async fn connect(url: &str, connections: u32) -> Result<DatabaseConnection, 
                 .create_if_missing(true)
                 .journal_mode(SqliteJournalMode::Wal)
                 .synchronous(SqliteSynchronous::Normal)
-                .busy_timeout(Duration::from_secs(30))
+                .busy_timeout(LOCK)
                 .foreign_keys(true)
         });
     Database::connect(options).await
@@ -93,6 +101,8 @@ async fn alone(
 ) -> Result<(), DbErr> {
     #[expect(clippy::disallowed_methods, reason = "a process that does not finish this ends")]
     let lock = database.begin().await?;
+    // The other may take as long as it needs.
+    lock.execute_unprepared("set local lock_timeout = 0").await?;
     lock.execute_unprepared(&format!("select pg_advisory_xact_lock({MIGRATION_LOCK})")).await?;
     let done = work.await;
     lock.commit().await?;

@@ -13,6 +13,8 @@ use sea_orm_migration::sea_orm::sqlx::postgres::PgConnection;
 use sea_orm_migration::sea_orm::sqlx::{Error, Postgres, query};
 use uuid::Uuid;
 
+use crate::LOCK;
+
 pub(crate) use policies::extend;
 pub use policies::{MARKS, Standing, lower, raise, standing};
 
@@ -32,10 +34,16 @@ pub fn organization() -> Option<Uuid> {
 
 /// Lets every connection know whom it works for, whenever it is handed out.
 pub(crate) fn guard(pool: PoolOptions<Postgres>) -> PoolOptions<Postgres> {
-    pool.after_connect(|connection, _| Box::pin(tell(connection)))
+    pool.after_connect(|connection, _| Box::pin(begin(connection)))
         .before_acquire(|connection, _| Box::pin(async move { tell(connection).await.map(|()| true) }))
         // One that answers what it is told is alive: to ask it that first would be a second round trip.
         .test_before_acquire(false)
+}
+
+async fn begin(connection: &mut PgConnection) -> Result<(), Error> {
+    let patience = format!("{}ms", LOCK.as_millis());
+    query("select set_config('lock_timeout', $1, false)").bind(patience).execute(&mut *connection).await?;
+    tell(connection).await
 }
 
 async fn tell(connection: &mut PgConnection) -> Result<(), Error> {

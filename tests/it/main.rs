@@ -14,6 +14,7 @@ mod faults;
 mod graphql;
 mod health;
 mod keys;
+mod locked;
 mod office;
 mod onboarding;
 mod owner_links;

@@ -6,12 +6,17 @@ use std::time::Duration;
 use moka::future::Cache;
 use sea_orm::DbErr;
 use tokio::runtime::Handle;
+use tokio::time::timeout;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{TokenRefused, unavailable};
 
 /// How long something is taken for true without another look. A revocation takes effect on every node within
 /// a second, whether or not the nodes hear of each other: half of it is for the look itself.
 const FRESH: Duration = Duration::from_millis(500);
+
+/// How long a look may take: then the request is told that nobody can say now, before its own time is over.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// More than so many are not kept.
 const KEPT: u64 = 100_000;
@@ -38,10 +43,20 @@ where
         key: K,
         look: impl Future<Output = Result<V, DbErr>> + Send + 'static,
     ) -> Result<V, TokenRefused> {
-        let look = async {
-            let looked = self.runtime.spawn(look).await;
-            looked.unwrap_or_else(|error| Err(DbErr::Custom(error.to_string())))
-        };
+        let look = in_time(&self.runtime, look);
         self.cache.try_get_with(key, look).await.map_err(|error| unavailable(&error))
+    }
+}
+
+/// What `work`, done on `runtime`, comes to in the time of a look; after that it is given up.
+pub(super) async fn in_time<T: Send + 'static>(
+    runtime: &Handle,
+    work: impl Future<Output = Result<T, DbErr>> + Send + 'static,
+) -> Result<T, DbErr> {
+    let task = AbortOnDropHandle::new(runtime.spawn(work));
+    match timeout(LOOK, task).await {
+        Ok(Ok(done)) => done,
+        Ok(Err(error)) => Err(DbErr::Custom(error.to_string())),
+        Err(_) => Err(DbErr::Custom(format!("the database did not answer within {LOOK:?}"))),
     }
 }

@@ -5,7 +5,7 @@ use std::error::Error as StdError;
 use async_graphql::{Context, Error, Result};
 use entity::audit_event::Record;
 use entity::{Owned, Work, operation};
-use sea_orm::{DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, Select};
+use sea_orm::{ConnAcquireErr, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, Select};
 use uuid::Uuid;
 
 use crate::consent::Asking;
@@ -96,10 +96,15 @@ fn services<'a>(ctx: &Context<'a>) -> Result<&'a Services> {
     ctx.data_opt::<Services>().ok_or_else(|| missing("the api's services"))
 }
 
-/// We broke: the cause goes to the log, and nothing of it to the client.
+/// We broke, or the database has too much to do: the cause goes to the log, and nothing of it to the client.
 pub fn internal(error: &(dyn StdError + 'static)) -> Error {
     tracing::error!(error, "a field could not be resolved");
-    broken()
+    match error.downcast_ref() {
+        Some(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)) => {
+            ErrorCode::UpstreamUnavailable.error("The database is busy. Try again in a moment.")
+        }
+        _ => broken(),
+    }
 }
 
 /// We broke: something that is always there is not.
