@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use async_graphql::{ID, OutputType, Result};
 use entity::Owned;
-use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter};
+use sea_orm::sea_query::PgFunc;
+use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::{ColumnTrait, DbBackend, DbErr, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
 use super::ids::Kind;
@@ -55,11 +57,20 @@ pub async fn find_row<T: Stored>(scope: Scope<'_>, id: Uuid) -> Result<Option<T>
 pub async fn find_rows<T: Stored>(scope: Scope<'_>, ids: Vec<Uuid>) -> Result<HashMap<Uuid, T>, DbErr> {
     let mut rows = Vec::with_capacity(ids.len());
     for chunk in ids.chunks(CHUNK) {
-        let found = scope.owned::<T::Entity>().filter(T::ID.is_in(chunk.iter().copied()));
+        let found = scope.owned::<T::Entity>().filter(one_of::<T>(scope.backend(), chunk));
         rows.extend(found.all(scope.database()).await?);
     }
     let ids: Vec<Uuid> = rows.iter().map(T::row_id).collect();
     Ok(ids.into_iter().zip(T::together(rows)).collect())
+}
+
+/// Rows of these ids. `PostgreSQL` takes them as one value: for any number of them it is the same statement, which is
+/// prepared once for all.
+fn one_of<T: Stored>(backend: DbBackend, ids: &[Uuid]) -> Expr {
+    match backend {
+        DbBackend::Postgres => Expr::col(T::ID.as_column_ref()).eq(PgFunc::any(ids.to_vec())),
+        _ => T::ID.is_in(ids.iter().copied()),
+    }
 }
 
 /// The object of a row that was just written.
