@@ -32,7 +32,7 @@ pub fn organization() -> Option<Uuid> {
     ORGANIZATION.try_with(|organization| *organization).ok().flatten()
 }
 
-/// Lets every connection know whom it works for, whenever it is handed out.
+/// Lets every connection know how long it may wait for a lock, and whom it works for, whenever it is handed out.
 pub(crate) fn guard(pool: PoolOptions<Postgres>) -> PoolOptions<Postgres> {
     pool.after_connect(|connection, _| Box::pin(begin(connection)))
         .before_acquire(|connection, _| Box::pin(async move { tell(connection).await.map(|()| true) }))

@@ -14,6 +14,7 @@ use sea_orm::{ActiveModelTrait, DatabaseConnection, Set};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use simulator::{Answer, Config, Decision, Person, Simulator};
+use tokio::net::TcpSocket;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use url::Url;
 use uuid::Uuid;
@@ -84,7 +85,8 @@ impl TestApp {
         let bell = Bell::start(stack).await?;
         let encryption_keys = EncryptionKeys::new([42; 32], []);
         let keyring = worker::keys::open(&database, encryption_keys, clock.clock()).await?;
-        let listen = free_address()?;
+        let reserved = reserve()?;
+        let listen = reserved.local_addr()?;
         let public_url = Url::parse(&format!("http://{listen}/"))?;
         let microsoft = bell.microsoft(settings(&simulator, &public_url)?, clock.clock().as_fn()).await?;
         let services = Services {
@@ -113,6 +115,7 @@ impl TestApp {
         let shutdown = CancellationToken::new();
         let http = HttpSettings { listen, development: true, ..HttpSettings::default() };
         let server = api::start(http, &services, shutdown.clone())?;
+        drop(reserved);
         let member = new_member(&database, &clock, member::Role::Admin).await?;
         let token = token_of(&services, &member);
         Ok(Self {
@@ -372,9 +375,13 @@ pub fn no_issuer() -> Result<ProviderSettings> {
     })
 }
 
-/// An address that was free a moment ago: the redirect URI has to be known before the server starts.
-fn free_address() -> Result<SocketAddr> {
-    Ok(std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+/// A free address, kept from everybody who asks the system for any: the redirect URI has to be known before the server
+/// starts. Whoever names the address can listen there, since nobody does yet.
+fn reserve() -> Result<TcpSocket> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+    Ok(socket)
 }
 
 fn token_of(services: &Services, member: &member::Model) -> SecretString {

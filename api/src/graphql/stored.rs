@@ -4,8 +4,7 @@ use std::collections::HashMap;
 
 use async_graphql::{ID, OutputType, Result};
 use entity::Owned;
-use sea_orm::sea_query::PgFunc;
-use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::sea_query::{Expr, ExprTrait, PgFunc};
 use sea_orm::{ColumnTrait, DbBackend, DbErr, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
