@@ -1,4 +1,5 @@
-//! Somebody holds a lock on the database: whoever waits for it is told so in time, and nobody else waits.
+//! Somebody holds a lock on the database: whoever waits for it is told so in time, and then keeps nothing from
+//! others.
 
 use anyhow::{Context as _, Result};
 use chrono::TimeDelta;

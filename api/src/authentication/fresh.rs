@@ -43,20 +43,13 @@ where
         key: K,
         look: impl Future<Output = Result<V, DbErr>> + Send + 'static,
     ) -> Result<V, TokenRefused> {
-        let look = in_time(&self.runtime, look);
+        let look = async {
+            match timeout(LOOK, AbortOnDropHandle::new(self.runtime.spawn(look))).await {
+                Ok(Ok(looked)) => looked,
+                Ok(Err(error)) => Err(DbErr::Custom(error.to_string())),
+                Err(_) => Err(DbErr::Custom(format!("the database did not answer within {LOOK:?}"))),
+            }
+        };
         self.cache.try_get_with(key, look).await.map_err(|error| unavailable(&error))
-    }
-}
-
-/// What `work`, done on `runtime`, comes to in the time of a look; after that it is given up.
-pub(super) async fn in_time<T: Send + 'static>(
-    runtime: &Handle,
-    work: impl Future<Output = Result<T, DbErr>> + Send + 'static,
-) -> Result<T, DbErr> {
-    let task = AbortOnDropHandle::new(runtime.spawn(work));
-    match timeout(LOOK, task).await {
-        Ok(Ok(done)) => done,
-        Ok(Err(error)) => Err(DbErr::Custom(error.to_string())),
-        Err(_) => Err(DbErr::Custom(format!("the database did not answer within {LOOK:?}"))),
     }
 }

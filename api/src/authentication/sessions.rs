@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 use uuid::Uuid;
 
 use super::TokenRefused;
-use super::fresh::{Fresh, in_time};
+use super::fresh::Fresh;
 use crate::sign_in::random_secret;
 
 /// Every session of this installation.
@@ -74,7 +74,7 @@ impl Sessions {
         }
         let fresh = random_secret();
         let replaced = replace(self.database.clone(), session, fresh.clone(), now);
-        match in_time(&self.runtime, replaced).await {
+        match self.runtime.spawn(replaced).await.ok()? {
             Ok(true) => Some(fresh),
             Ok(false) => None,
             Err(error) => {
